@@ -1,0 +1,99 @@
+"""Recurrent state-space model: a deterministic GRU path and a diagonal normal (Hafner 2019, PlaNet, section 3).
+
+    x  = elu(W_x [s, a] + b_x)
+    h' = GRU(x, h)
+    s' ~ N(mean(h'), std(h')²),    (mean, raw) = W_s elu(W_p h' + b_p) + b_s,    std = softplus(raw) + 0.1
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from worldmodel.distributions import Normal
+from worldmodel.interface import Linearization, State
+
+MIN_STD = 0.1
+
+
+class RSSM(nn.Module):
+    """The dynamics of PlaNet and Dreamer. ``context``, what prior and encoder see, is the deterministic state."""
+
+    def __init__(self, deter: int, stoch: int, action: int, hidden: int):
+        super().__init__()
+        self.deter, self.stoch, self.action, self.context = deter, stoch, action, deter
+        self.inputs = nn.Linear(stoch + action, hidden)
+        self.gru = nn.GRUCell(hidden, deter)
+        self.prior_hidden = nn.Linear(deter, hidden)
+        self.prior_stats = nn.Linear(hidden, 2 * stoch)
+
+    def initial(self, batch: int) -> State:
+        """Zeros ``[batch, ...]``: the first prior is what one step from here gives."""
+        weight = self.inputs.weight
+        return State(weight.new_zeros(batch, self.deter), weight.new_zeros(batch, self.stoch))
+
+    def advance(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]:
+        """The deterministic half of a step: next ``deter`` and the context of prior and encoder (here the same)."""
+        hidden = functional.elu(self.inputs(torch.cat([state.stoch, action], -1)))
+        deter = gru(self.gru, hidden, state.deter)
+        return deter, deter
+
+    def prior(self, context: Tensor) -> Normal:
+        """p(s' | h'), ``[..., deter]`` -> normal over ``[..., stoch]``."""
+        mean, raw = self.prior_stats(functional.elu(self.prior_hidden(context))).chunk(2, -1)
+        return Normal(mean, functional.softplus(raw) + MIN_STD)
+
+    def step(self, state: State, action: Tensor, noise: Tensor | None = None) -> State:
+        deter, context = self.advance(state, action)
+        return State(deter, self.prior(context).sample(noise))
+
+    def rollout(self, state: State, actions: Tensor, noise: Tensor | None = None) -> State:
+        steps = []
+        for t in range(actions.shape[-2]):
+            state = self.step(state, actions[..., t, :], None if noise is None else noise[..., t, :])
+            steps.append(state)
+        return State(torch.stack([s.deter for s in steps], -2), torch.stack([s.stoch for s in steps], -2))
+
+    def linearize(self, states: State, actions: Tensor) -> Linearization:
+        """Closed-form Jacobians of the mean step: the chain rule through the GRU, two batched products a layer."""
+        h, s_width = states.deter, self.stoch
+        u = self.inputs(torch.cat([states.stoch, actions], -1))
+        x = functional.elu(u)
+        from_input = functional.linear(x, self.gru.weight_ih, self.gru.bias_ih).chunk(3, -1)
+        from_deter = functional.linear(h, self.gru.weight_hh, self.gru.bias_hh).chunk(3, -1)
+        r, z = torch.sigmoid(from_input[0] + from_deter[0]), torch.sigmoid(from_input[1] + from_deter[1])
+        n = torch.tanh(from_input[2] + r * from_deter[2])
+
+        dx = elu_slope(u)[..., None] * self.inputs.weight  # d x / d [s, a]
+        input_r, input_z, input_n = (self.gru.weight_ih @ dx).chunk(3, -2)
+        deter_r, deter_z, deter_n = self.gru.weight_hh.chunk(3, 0)
+        slope_r, slope_z, slope_n = (r - r * r) * from_deter[2], z - z * z, 1 - n * n
+        gain_n = ((1 - z) * slope_n)[..., None]
+        gain_z = ((h - n) * slope_z)[..., None]
+        by_input = gain_n * (input_n + slope_r[..., None] * input_r) + gain_z * input_z
+        by_deter = gain_n * (r[..., None] * deter_n + slope_r[..., None] * deter_r) + gain_z * deter_z
+        by_deter = by_deter + torch.diag_embed(z)
+
+        following = n + z * (h - n)
+        dp = elu_slope(self.prior_hidden(following))[..., None] * self.prior_hidden.weight
+        to_mean = self.prior_stats.weight[:s_width] @ dp  # d mean' / d h'
+        by_state = torch.cat([by_deter, by_input[..., :s_width]], -1)
+        by_action = by_input[..., s_width:]
+        A = torch.cat([by_state, to_mean @ by_state], -2)
+        B = torch.cat([by_action, to_mean @ by_action], -2)
+        return Linearization(A, B)
+
+
+def gru(cell: nn.GRUCell, x: Tensor, h: Tensor) -> Tensor:
+    """torch's GRUCell in linear operations, so that any leading axes, vmap and forward-mode derivatives work."""
+    input_r, input_z, input_n = functional.linear(x, cell.weight_ih, cell.bias_ih).chunk(3, -1)
+    deter_r, deter_z, deter_n = functional.linear(h, cell.weight_hh, cell.bias_hh).chunk(3, -1)
+    r = torch.sigmoid(input_r + deter_r)
+    z = torch.sigmoid(input_z + deter_z)
+    n = torch.tanh(torch.addcmul(input_n, r, deter_n))
+    return torch.lerp(n, h, z)
+
+
+def elu_slope(x: Tensor) -> Tensor:
+    return torch.exp(x.clamp(max=0))

@@ -1,0 +1,36 @@
+"""The encoder that sees the model's own past: q(s_t | h_t, o_t), h_t holding z_{t-1} and a_{t-1} (PlaNet, Dreamer)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from worldmodel.distributions import Normal
+
+MIN_STD = 0.1
+
+
+class StateEncoder(nn.Module):
+    """Posterior from the dynamics' context and the frame. It needs no memory beyond the state."""
+
+    memory = 0
+
+    def __init__(self, image: nn.Module, features: int, context: int, stoch: int, hidden: int):
+        super().__init__()
+        self.image = image
+        self.from_frame = nn.Linear(features, hidden)
+        self.from_context = nn.Linear(context, hidden, bias=False)
+        self.stats = nn.Linear(hidden, 2 * stoch)
+
+    def features(self, image: Tensor) -> Tensor:
+        """What one frame says, ``[..., channel, height, width] -> [..., hidden]``; all frames of a batch at once."""
+        return self.from_frame(self.image(image))
+
+    def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> Tensor:
+        """Nothing: the state says it all."""
+        return memory
+
+    def posterior(self, context: Tensor, features: Tensor, memory: Tensor) -> Normal:
+        """q(s_t | context, frame): ``[..., context]``, ``[..., hidden]`` -> normal over ``[..., stoch]``."""
+        mean, raw = self.stats(functional.elu(features + self.from_context(context))).chunk(2, -1)
+        return Normal(mean, functional.softplus(raw) + MIN_STD)

@@ -1,0 +1,43 @@
+"""One gradient step on the evidence lower bound, and the guard around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from worldmodel.sequence_vae import SequenceVAE, Sequences
+
+TRAINED = ("image", "reward", "continuation", "kl_loss")
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss or a gradient became NaN or infinite; no parameter was changed by the update that found it."""
+
+
+def update(model: SequenceVAE, optimizer: torch.optim.Optimizer, batch: Sequences, noise: Tensor, clip: float) -> dict[str, Tensor]:
+    """One update on windows ``[batch, time, ...]`` with posterior noise ``[batch, time, stoch]``.
+
+    Returns the mean over valid rows of every loss term, their sum ``loss``, and the gradient norm before clipping.
+    Raises `NonFiniteLoss` before the parameters are touched.
+    """
+    rows = batch.valid.sum()
+    terms = {name: term.sum() / rows for name, term in model.losses(batch, noise).items()}
+    loss = torch.stack([terms[name] for name in TRAINED]).sum()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
+    if not torch.isfinite(loss + norm):
+        raise NonFiniteLoss(describe(terms, norm))
+    optimizer.step()
+    return {"loss": loss.detach(), **{k: v.detach() for k, v in terms.items()}, "gradient_norm": norm}
+
+
+def describe(terms: dict[str, Tensor], norm: Tensor) -> str:
+    found: dict[str, Any] = {name: f"{float(value):.4g}" for name, value in terms.items()}
+    return (
+        f"Losses and gradients must be finite; got {found} and gradient norm {float(norm):.4g}. "
+        "The parameters are those of the last good update. Lower the learning rate or the gradient clip, "
+        "raise image_std or reward_std, and look for extreme values in the data."
+    )

@@ -1,0 +1,40 @@
+"""What is read off a latent state besides the image: the reward and whether the episode goes on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from worldmodel.networks import mlp
+
+
+class RewardHead(nn.Module):
+    """Mean of a normal over the reward on arrival, ``[..., latent] -> [...]``."""
+
+    def __init__(self, latent: int, hidden: int):
+        super().__init__()
+        self.net = mlp(latent, [hidden, hidden], 1)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.net(latent).squeeze(-1)
+
+
+class ContinuationHead(nn.Module):
+    """Logit of the probability that the episode goes on, ``[..., latent] -> [...]``."""
+
+    def __init__(self, latent: int, hidden: int):
+        super().__init__()
+        self.net = mlp(latent, [hidden], 1)
+        torch.nn.init.constant_(self.net[-1].bias, 2.0)  # most steps do not end an episode
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.net(latent).squeeze(-1)
+
+
+class Heads(nn.Module):
+    """The reward and the continuation head of one model."""
+
+    def __init__(self, latent: int, hidden: int):
+        super().__init__()
+        self.reward = RewardHead(latent, hidden)
+        self.continuation = ContinuationHead(latent, hidden // 2)

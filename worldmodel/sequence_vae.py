@@ -1,0 +1,216 @@
+"""The sequence VAE: one class, four choices (prior, decoder, encoder, heads), trained by the evidence lower bound.
+
+    log p(o_1:T, r_1:T | a) ≥ Σ_t E_q[ log p(o_t|z_t) + log p(r_t|z_t) + log p(c_t|z_t) ] - KL( q(z_t|·) ‖ p(z_t|z_{t-1}, a_{t-1}) )
+
+(Chung 2015; Krishnan 2017; with actions and rewards Hafner 2019, eq. 3.) The prior is the latent dynamics that planners roll
+forward; the decoder treats every step on its own; the encoder filters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from worldmodel.distributions import Normal, kl
+from worldmodel.heads import Heads
+from worldmodel.images import to_model
+from worldmodel.interface import Belief, Linearization, Sizes, State
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Dynamics(Protocol):
+    """The prior p(z' | z, a), in two halves so that the encoder can see what the deterministic half knows."""
+
+    deter: int
+    stoch: int
+    action: int
+    context: int
+
+    def initial(self, batch: int) -> State: ...
+    def advance(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]: ...
+    def prior(self, context: Tensor) -> Normal: ...
+    def step(self, state: State, action: Tensor, noise: Tensor | None = None) -> State: ...
+    def rollout(self, state: State, actions: Tensor, noise: Tensor | None = None) -> State: ...
+    def linearize(self, states: State, actions: Tensor) -> Linearization: ...
+
+
+class Encoder(Protocol):
+    """The filtering posterior. ``features`` runs on all frames at once, ``remember`` and ``posterior`` step by step."""
+
+    memory: int
+
+    def features(self, image: Tensor) -> Tensor: ...
+    def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> Tensor: ...
+    def posterior(self, context: Tensor, features: Tensor, memory: Tensor) -> Normal: ...
+
+
+class Sequences(Protocol):
+    """Windows of experience ``[batch, time, ...]``; row t holds o_t, a_{t-1}, r_t, terminated_t, is_first_t."""
+
+    observation: Tensor
+    action: Tensor
+    reward: Tensor
+    terminated: Tensor
+    is_first: Tensor
+    valid: Tensor
+
+
+class Posterior(NamedTuple):
+    """What `SequenceVAE.observe` infers, each ``[batch, time, ...]``."""
+
+    states: State
+    posterior: Normal
+    prior: Normal
+
+
+class LossScales(NamedTuple):
+    """Standard deviations of the likelihoods and the weights of the KL.
+
+    free_nats: KL below this costs nothing (Kingma 2016). balance: share of the KL's gradient that trains the prior
+    towards the posterior rather than the reverse (Hafner 2021, DreamerV2, eq. 2).
+    """
+
+    image_std: float = 0.3
+    reward_std: float = 0.1
+    free_nats: float = 1.0
+    balance: float = 0.8
+
+
+class SequenceVAE(nn.Module):
+    """A world model: the choice of encoder, dynamics, decoder and heads. Implements `worldmodel.interface.WorldModel`."""
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        dynamics: nn.Module,
+        decoder: nn.Module,
+        heads: Heads,
+        observation: tuple[int, int, int],
+        scales: LossScales = LossScales(),  # noqa: B008  an immutable value
+    ):
+        super().__init__()
+        self.encoder, self.dynamics, self.decoder, self.heads = encoder, dynamics, decoder, heads
+        self.scales = scales
+        self._sizes = Sizes(dynamics.deter, dynamics.stoch, dynamics.action, encoder.memory, observation)  # type: ignore[arg-type]
+
+    @property
+    def sizes(self) -> Sizes:
+        return self._sizes
+
+    def initial(self, batch: int) -> Belief:
+        state = self.dynamics.initial(batch)
+        return Belief(state, state.deter.new_zeros(batch, self.sizes.memory))
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor, noise: Tensor | None = None) -> Belief:
+        require_shape(observation, self.sizes.observation)
+        belief, _, _ = self._infer(belief, action, self.encoder.features(to_model(observation)), noise)
+        return belief
+
+    def step(self, state: State, action: Tensor, noise: Tensor | None = None) -> State:
+        return self.dynamics.step(state, action, noise)
+
+    def rollout(self, state: State, actions: Tensor, noise: Tensor | None = None) -> State:
+        return self.dynamics.rollout(state, actions, noise)
+
+    def linearize(self, states: State, actions: Tensor) -> Linearization:
+        return self.dynamics.linearize(states, actions)
+
+    def decode(self, state: State) -> Tensor:
+        return self.decoder(state.vector).clamp(0, 1)
+
+    def reward(self, state: State) -> Tensor:
+        return self.heads.reward(state.vector)
+
+    def continues(self, state: State) -> Tensor:
+        return torch.sigmoid(self.heads.continuation(state.vector))
+
+    def observe(self, batch: Sequences, noise: Tensor | None = None) -> Posterior:
+        """Filter whole windows: images ``[batch, time, height, width, channel]``, noise ``[batch, time, stoch]`` or None.
+
+        The belief starts afresh at row 0 and wherever ``is_first`` is set: nothing crosses an episode's start.
+        """
+        require_shape(batch.observation, self.sizes.observation)
+        return self._observe(batch, to_model(batch.observation), noise)
+
+    def _observe(self, batch: Sequences, images: Tensor, noise: Tensor | None) -> Posterior:
+        rows, time = batch.action.shape[:2]
+        features = self.encoder.features(images)
+        starts = batch.is_first.any(0).tolist()
+        belief = self.initial(rows)
+        beliefs, contexts, posteriors = [], [], []
+        for t in range(time):
+            action = batch.action[:, t]
+            if t == 0:
+                action = torch.zeros_like(action)
+            elif starts[t]:
+                belief, action = forget(belief, action, batch.is_first[:, t])
+            belief, context, posterior = self._infer(belief, action, features[:, t], None if noise is None else noise[:, t])
+            beliefs.append(belief.state)
+            contexts.append(context)
+            posteriors.append(posterior)
+        states = State(torch.stack([s.deter for s in beliefs], 1), torch.stack([s.stoch for s in beliefs], 1))
+        mean, std = torch.stack([p.mean for p in posteriors], 1), torch.stack([p.std for p in posteriors], 1)
+        return Posterior(states, Normal(mean, std), self.dynamics.prior(torch.stack(contexts, 1)))
+
+    def losses(self, batch: Sequences, noise: Tensor | None = None) -> dict[str, Tensor]:
+        """The terms of the negative ELBO in nats, each ``[batch, time]``, zero where the row is not valid.
+
+        ``image``, ``reward``, ``continuation``: negative log-likelihoods. ``kl``: the true KL, for the log.
+        ``kl_loss``: the KL with balance and free nats, which is what is trained. Their sum over
+        image + reward + continuation + kl_loss is the training loss.
+        """
+        require_shape(batch.observation, self.sizes.observation)
+        images = to_model(batch.observation)
+        posterior = self._observe(batch, images, noise)
+        latent = posterior.states.vector
+        reward = self.heads.reward(latent)
+        terms = {
+            "image": normal_nll(self.decoder(latent).movedim(-3, -1).flatten(-3), images.movedim(-3, -1).flatten(-3), self.scales.image_std),
+            "reward": normal_nll(reward[..., None], batch.reward[..., None], self.scales.reward_std),
+            "continuation": functional.binary_cross_entropy_with_logits(
+                self.heads.continuation(latent), 1 - batch.terminated.to(latent.dtype), reduction="none"
+            ),
+            "kl": kl(posterior.posterior.detach(), posterior.prior.detach()),
+            "kl_loss": balanced_kl(posterior.posterior, posterior.prior, self.scales),
+        }
+        return {name: term * batch.valid for name, term in terms.items()}
+
+    def _infer(self, belief: Belief, action: Tensor, features: Tensor, noise: Tensor | None) -> tuple[Belief, Tensor, Normal]:
+        deter, context = self.dynamics.advance(belief.state, action)
+        memory = self.encoder.remember(belief.memory, action, features)
+        posterior = self.encoder.posterior(context, features, memory)
+        return Belief(State(deter, posterior.sample(noise)), memory), context, posterior
+
+
+def forget(belief: Belief, action: Tensor, is_first: Tensor) -> tuple[Belief, Tensor]:
+    """Start afresh, belief and action, in the rows where an episode begins; is_first ``[batch]``."""
+    keep = (~is_first).to(action.dtype)[:, None]
+    keep_part: Callable[[Tensor], Tensor] = lambda part: part * keep  # noqa: E731
+    return Belief(belief.state.map(keep_part), belief.memory * keep), action * keep
+
+
+def normal_nll(mean: Tensor, value: Tensor, std: float) -> Tensor:
+    """-log N(value; mean, std²) in nats, summed over the last axis: ``[..., width] -> [...]``."""
+    constant = value.shape[-1] * (math.log(std) + 0.5 * LOG_2PI)
+    return (mean - value).square().sum(-1) * (0.5 / std**2) + constant
+
+
+def balanced_kl(posterior: Normal, prior: Normal, scales: LossScales) -> Tensor:
+    """KL with balance and free nats, ``[...]`` (DreamerV2 eq. 2; free nats on each half as in DreamerV3 eq. 5)."""
+    train_prior = kl(posterior.detach(), prior).clamp(min=scales.free_nats)
+    train_posterior = kl(posterior, prior.detach()).clamp(min=scales.free_nats)
+    return scales.balance * train_prior + (1 - scales.balance) * train_posterior
+
+
+def require_shape(observation: Tensor, expected: tuple[int, int, int]) -> None:
+    if tuple(observation.shape[-3:]) != expected:
+        raise ValueError(
+            f"Images must have the size the model was built for, (height, width, channel) = {expected}; got "
+            f"{tuple(observation.shape[-3:])}. Make the environment with size={expected[0]}, or train a model for the other size."
+        )
