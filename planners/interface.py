@@ -11,10 +11,14 @@ from worldmodel.interface import State
 
 @runtime_checkable
 class Objective(Protocol):
-    """What the planner maximises; higher is better."""
+    """What the planner maximises; higher is better. `planners.predict` makes a return of it."""
 
     def reward(self, states: State, actions: Tensor) -> Tensor:
         """Reward on arrival in ``states [..., latent]`` by ``actions [..., action]``: ``[...]``."""
+        ...
+
+    def continues(self, states: State) -> Tensor:
+        """Probability that rewards are still paid after arriving in ``states [..., latent]``: ``[...]`` in [0, 1]."""
         ...
 
     def terminal(self, state: State) -> Tensor:
@@ -30,12 +34,15 @@ class Plan(NamedTuple):
     value: ``[batch]``, predicted return of exactly these actions.
     trace: for plots only; each ``[iterations, batch]`` (``best``, ``mean``, ``spread``, ``nonfinite``), and on request
         ``candidates [iterations, batch, candidates, horizon, action]`` and ``elites``.
+    carried: ``[batch, rows, horizon, action]``, where the same planner starts its next search, if that is not at
+        ``actions``: the mean of the sampling distribution, then sequences to be tried again.
     """
 
     actions: Tensor
     states: State
     value: Tensor
     trace: dict[str, Tensor]
+    carried: Tensor | None = None
 
 
 @runtime_checkable
