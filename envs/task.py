@@ -12,18 +12,27 @@ class Task(Protocol):
     """One control task. The physics and the reward are differentiable torch functions, so that planners can be run on
     the true simulator too; the picture is NumPy. Angles are continuous (never wrapped) in the true state.
 
-    name: as given to `envs.make`.
-    state_names: one per column of the true state, e.g. ``("angle", "velocity")``, with units in the docstring.
-    action_size: number of action dimensions; actions are in [-1, 1].
+    name: as given to `envs.task` and `envs.make_vector`.
+    state_names: one per column of the true state, e.g. ``("angle", "velocity")``, with units in the class's docstring.
+    action_size: number of action dimensions; actions are in [-1, 1], and what is beyond saturates.
     episode_steps: decisions until the episode is truncated.
     seconds_per_step: simulated time of one decision, action repeat included.
     """
 
-    name: str
-    state_names: tuple[str, ...]
-    action_size: int
-    episode_steps: int
-    seconds_per_step: float
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def action_size(self) -> int: ...
+
+    @property
+    def episode_steps(self) -> int: ...
+
+    @property
+    def seconds_per_step(self) -> float: ...
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
         """One start state, ``[state]`` float64."""

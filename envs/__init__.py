@@ -1,0 +1,30 @@
+"""Pixel environments with known physics: small, exact, quick, and without a graphics library."""
+
+from __future__ import annotations
+
+import difflib
+
+from envs.pendulum import Pendulum
+from envs.task import Task
+from envs.vector import PixelVectorEnv
+
+_TASKS: dict[str, Task] = {task.name: task for task in (Pendulum(), Pendulum("pendulum-balance", start_angle=0.0))}
+
+
+def names() -> tuple[str, ...]:
+    """The built-in tasks, as given to `task`, `make_vector` and ``gymnasium.make("worldmodel/<name>-v0")``."""
+    return tuple(_TASKS)
+
+
+def task(name: str) -> Task:
+    """The built-in task of that name; a ValueError with the nearest name where there is none."""
+    if name not in _TASKS:
+        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"there is no task {name!r}; {hint}The tasks are {', '.join(names())}")
+    return _TASKS[name]
+
+
+def make_vector(name: str, num_envs: int, size: int = 32) -> PixelVectorEnv:
+    """``num_envs`` copies of the task of that name, seen in pictures of ``size`` × ``size`` pixels."""
+    return PixelVectorEnv(task(name), num_envs, size)
