@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import difflib
 
+from envs.cartpole import CartPole
 from envs.pendulum import Pendulum
+from envs.planar import Planar
 from envs.task import Task
 from envs.vector import PixelVectorEnv
 
-_TASKS: dict[str, Task] = {task.name: task for task in (Pendulum(), Pendulum("pendulum-balance", start_angle=0.0))}
+_ALL: tuple[Task, ...] = (
+    Pendulum(),
+    Pendulum("pendulum-balance", start_angle=0.0),
+    CartPole(),
+    CartPole("cartpole-balance", start_angle=0.0, fall_angle=0.5),
+    Planar(),
+)
+_TASKS = {task.name: task for task in _ALL}
 
 
 def names() -> tuple[str, ...]:

@@ -74,10 +74,11 @@ class Pendulum:
 
 @functools.lru_cache(maxsize=8)
 def _background(size: int) -> np.ndarray:
-    """The hinge's base, and a pale green spot where the bob should be."""
+    """The bob's circle, a green spot where the bob should be, and the base of the hinge."""
     canvas = Canvas(ground(size, palette.PAPER), 1)
     canvas.disc(np.zeros(2), LENGTH + 0.03, palette.MIST)
     canvas.disc(np.zeros(2), LENGTH - 0.03, palette.PAPER)
+    canvas.disc(np.array([0.0, LENGTH]), 0.1, palette.GREEN)
     canvas.disc(np.zeros(2), 0.16, palette.STONE)
     canvas.pixels.setflags(write=False)
     return canvas.pixels[0]
