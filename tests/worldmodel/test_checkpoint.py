@@ -1,0 +1,266 @@
+"""Checkpoints: exact to the bit, whole or not at all, and one clear sentence for everything that can be wrong."""
+
+import errno
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from worldmodel import checkpoint
+from worldmodel.checkpoint import CheckpointError
+
+
+class Run(NamedTuple):
+    """A tiny training run that draws from two generators in every step."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    noise: torch.Generator
+    order: np.random.Generator
+
+    @classmethod
+    def new(cls, seed: int = 0, hidden: int = 8) -> "Run":
+        noise = torch.Generator().manual_seed(seed)
+        module = nn.Sequential(nn.Linear(4, hidden), nn.BatchNorm1d(hidden), nn.Tanh(), nn.Linear(hidden, 1))
+        for parameter in module.parameters():
+            nn.init.normal_(parameter, generator=noise)
+        return cls(module, torch.optim.Adam(module.parameters(), 1e-2), noise, np.random.default_rng(seed))
+
+    def train(self, steps: int) -> None:
+        for _ in range(steps):
+            x = torch.randn(16, 4, generator=self.noise) + float(self.order.normal())
+            loss = (self.module(x) - x.sum(-1, keepdim=True)).square().mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+    def save(self, folder: Path, **progress: int) -> Path:
+        return checkpoint.save(
+            folder, self.module, {"model": self.optimizer}, {"env": "toy", "sizes": [4, 8]}, progress, self.generators
+        )
+
+    def restore(self, folder: Path) -> dict:
+        return checkpoint.restore(folder, self.module, {"model": self.optimizer}, self.generators)
+
+    @property
+    def generators(self) -> dict:
+        return {"noise": self.noise, "order": self.order}
+
+    def bits(self) -> list[bytes]:
+        moments = [value for state in self.optimizer.state.values() for value in state.values()]
+        tensors = [*self.module.state_dict().values(), *moments, self.noise.get_state()]
+        return [t.numpy().tobytes() for t in tensors] + [repr(self.order.bit_generator.state).encode()]
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
+    run = Run.new()
+    run.train(5)
+    run.save(tmp_path, updates=5)
+    at_save = run.bits()
+    run.train(5)
+
+    resumed = Run.new(seed=1)
+    assert resumed.bits() != at_save
+    assert resumed.restore(tmp_path) == {"updates": 5}
+    assert resumed.bits() == at_save
+    resumed.train(5)
+    assert resumed.bits() == run.bits()
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "MT19937", "Philox", "SFC64", "PCG64DXSM"])
+def test_every_numpy_generator_goes_on_where_it_was(tmp_path: Path, kind: str) -> None:
+    rng = np.random.Generator(getattr(np.random, kind)(3))
+    rng.integers(7, size=5, dtype=np.uint8)  # leaves a half-used word behind
+    checkpoint.save(tmp_path, nn.Linear(1, 1), {}, {}, {}, {"rng": rng})
+    expected = rng.integers(1000, size=20)
+    other = np.random.Generator(getattr(np.random, kind)(4))
+    checkpoint.restore(tmp_path, nn.Linear(1, 1), {}, {"rng": other})
+    np.testing.assert_array_equal(other.integers(1000, size=20), expected)
+
+
+def test_config_and_progress_come_back(tmp_path: Path) -> None:
+    Run.new().save(tmp_path, updates=3, position=2)
+    assert checkpoint.load_config(tmp_path) == {"env": "toy", "sizes": [4, 8]}
+    assert checkpoint.load_progress(tmp_path) == {"updates": 3, "position": 2}
+
+
+def test_weights_alone_load_into_a_model_without_an_optimizer(tmp_path: Path) -> None:
+    run, other = Run.new(0), Run.new(1)
+    run.save(tmp_path)
+    checkpoint.load_weights(tmp_path, other.module)
+    for mine, theirs in zip(run.module.state_dict().values(), other.module.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_tied_weights_can_be_saved(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    module[1].weight = module[0].weight
+    checkpoint.save(tmp_path, module, {}, {}, {}, {})
+    checkpoint.load_weights(tmp_path, module)
+
+
+def test_the_newest_two_are_kept_and_the_newest_is_used(tmp_path: Path) -> None:
+    run = Run.new()
+    for updates in range(11):
+        run.save(tmp_path, updates=updates)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-000010", "checkpoint-000011"]
+    assert checkpoint.load_progress(tmp_path) == {"updates": 10}
+    assert checkpoint.load_progress(tmp_path / "checkpoint-000010") == {"updates": 9}
+
+
+def test_weights_of_another_model_are_refused_and_change_nothing(tmp_path: Path) -> None:
+    Run.new(hidden=8).save(tmp_path)
+    other = Run.new(hidden=6)
+    before = other.bits()
+    with pytest.raises(CheckpointError, match=r"0\.weight has the shape \[8, 4\], the model's has \[6, 4\]"):
+        other.restore(tmp_path)
+    assert other.bits() == before
+    with pytest.raises(CheckpointError, match=r"weight is missing.*another environment"):
+        checkpoint.load_weights(tmp_path, nn.Linear(4, 8))
+
+
+def test_an_optimizer_of_other_parameters_is_refused(tmp_path: Path) -> None:
+    run = Run.new()
+    run.train(1)
+    run.save(tmp_path)
+    half = torch.optim.Adam(list(run.module.parameters())[:2])
+    with pytest.raises(CheckpointError, match="same parameters; model in"):
+        checkpoint.restore(tmp_path, run.module, {"model": half}, run.generators)
+
+
+def test_forgotten_and_swapped_parts_are_refused(tmp_path: Path) -> None:
+    run = Run.new()
+    run.save(tmp_path)
+    with pytest.raises(CheckpointError, match=r"holds \['noise', 'order'\] and \['noise'\] came"):
+        checkpoint.restore(tmp_path, run.module, {"model": run.optimizer}, {"noise": run.noise})
+    swapped = {"noise": run.order, "order": run.noise}
+    with pytest.raises(CheckpointError, match="kind and on the device"):
+        checkpoint.restore(tmp_path, run.module, {"model": run.optimizer}, swapped)
+
+
+def test_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"has none\. Train first"):
+        checkpoint.load_config(tmp_path)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        checkpoint.load_config(tmp_path / "nowhere")
+    (tmp_path / "weights.pt").write_bytes(b"x")
+    with pytest.raises(CheckpointError, match="is a file"):
+        checkpoint.load_config(tmp_path / "weights.pt")
+
+
+FILES = ["model.safetensors", "config.json", "progress.json", "random.json", "optimizers.pt", "manifest.json"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+def test_damage_to_any_file_is_noticed_before_anything_changes(tmp_path: Path, name: str, damage: str) -> None:
+    run = Run.new()
+    run.train(1)
+    run.save(tmp_path)
+    path = run.save(tmp_path) / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(bytes(data) if damage == "flipped" else bytes(data[:-1]))
+    before = run.bits()
+    with pytest.raises(CheckpointError) as raised:
+        run.restore(tmp_path)
+    assert "checkpoint-000001 instead" in str(raised.value)  # the one before is good, and the error says so
+    assert run.bits() == before
+    run.restore(tmp_path / "checkpoint-000001")
+
+
+def test_foreign_and_future_manifests_are_refused(tmp_path: Path) -> None:
+    path = Run.new().save(tmp_path) / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps(manifest | {"version": 99}))
+    with pytest.raises(CheckpointError, match=r"reads version 1 .* has version 99"):
+        checkpoint.load_config(tmp_path)
+    path.write_text(json.dumps({"tensors": []}))
+    with pytest.raises(CheckpointError, match="written by another program"):
+        checkpoint.load_config(tmp_path)
+
+
+class Hostile:
+    def __reduce__(self) -> tuple:
+        return (os.mkdir, ("pwned",))
+
+
+def test_code_in_a_stranger_s_checkpoint_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest fits the hostile file: whoever writes one can write the other."""
+    monkeypatch.chdir(tmp_path)
+    run, hostile = Run.new(), io.BytesIO()
+    torch.save({"model": Hostile()}, hostile)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_optimizers", lambda _: hostile.getvalue())
+        run.save(tmp_path / "checkpoints")
+    with pytest.raises(CheckpointError, match="tampered"):
+        run.restore(tmp_path / "checkpoints")
+    assert not Path("pwned").exists()
+
+
+def test_config_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="config must hold what JSON can"):
+        checkpoint.save(tmp_path, nn.Linear(1, 1), {}, {"device": torch.device("cpu")}, {}, {})
+
+
+@pytest.mark.parametrize("call", range(1, 9))
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """The disk is full at the `call`-th time that the save waits for it."""
+    run = Run.new()
+    run.save(tmp_path, updates=1)
+    calls = []
+
+    def full(_: int) -> None:
+        calls.append(1)
+        if len(calls) == call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(CheckpointError, match=r"MiB free\. The last good one is kept"):
+            run.save(tmp_path, updates=2)
+    kept = run.restore(tmp_path)["updates"]
+    assert kept == (1 if call < 8 else 2)  # the last wait comes after the rename: the new one is there, and whole
+    assert not list(tmp_path.glob("*.tmp"))
+    run.save(tmp_path, updates=3)
+    assert run.restore(tmp_path) == {"updates": 3}
+
+
+SAVER = """
+import sys
+from pathlib import Path
+from tests.worldmodel.test_checkpoint import Run
+run, updates = Run.new(), 0
+while True:
+    run.train(1)
+    updates += 1
+    run.save(Path(sys.argv[1]), updates=updates)
+    print(updates, flush=True)
+"""
+
+
+def test_a_kill_during_a_save_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
+    for kill in range(3):
+        process = subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for _ in range(2 + kill):
+            said = int(process.stdout.readline())
+        time.sleep(0.003 * kill)
+        process.send_signal(signal.SIGKILL)
+        said = max([said, *map(int, process.stdout.read().split())])
+        process.wait()
+        process.stdout.close()
+        run = Run.new(seed=1)
+        assert run.restore(tmp_path)["updates"] in (said, said + 1)
