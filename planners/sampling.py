@@ -1,0 +1,284 @@
+"""Planning by sampling: random shooting, CEM, iCEM, MPPI and TD-MPC's mixture of the last two are one loop.
+
+    repeat:  candidates = clamp(mean + std · noise)        noise white, uniform or coloured
+             scores     = predicted return of each, -inf where it is not finite
+             weights    = the elites alike, or by exp(score / temperature)
+             mean, std  = momentum towards the weighted moments
+
+The planners differ in numbers only; `random_shooting`, `cem`, `icem`, `mppi` and `tdmpc` below fill them in.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from planners.interface import Objective, Plan
+from planners.noise import Coloured, Noise, uniform, white
+from planners.predict import predict, with_candidates
+from planners.refit import elite_weights, moments, smoothing_matrix
+from planners.search_trace import Scored, search_trace
+from worldmodel.interface import State, WorldModel
+
+
+@dataclass(frozen=True)
+class SamplingPlanner:
+    """Searches action sequences by sampling; implements `planners.interface.Planner`.
+
+    All environments of a batch see the same noise: the plan of one does not depend on which others share its batch,
+    and a batch costs one draw. (So the planner's luck is shared too: spread several seeds over an evaluation.)
+
+    generator: the only source of randomness; numbers are drawn on its device. horizon: steps looked ahead.
+    candidates: sequences per iteration; later ones have ``candidates / decay^i``, at least twice the elites.
+    iterations: rounds of sampling and refitting. elites, temperature: see `planners.refit.elite_weights`.
+    std: of the first iteration; every decision starts with it. min_std: lower limit of refitted ones.
+    adapt_std: whether std is refitted at all. momentum: share of the old mean and std that is kept.
+    noise: see `planners.noise`. keep: share of the elites tried again in the next iteration and the next decision.
+    mean_last: whether the last iteration also tries the mean. smoothing: window of a Savitzky-Golay filter, 1 for none.
+    return_best: execute the best sequence seen rather than the final mean. warm_start: start at the previous plan,
+    shifted by one step with its last action repeated, rather than at zeros.
+    record: put candidates and elites into the trace.
+    """
+
+    model: WorldModel
+    objective: Objective
+    generator: Generator
+    horizon: int
+    candidates: int
+    iterations: int
+    elites: int
+    temperature: float = math.inf
+    std: float = 1.0
+    min_std: float = 0.0
+    adapt_std: bool = True
+    momentum: float = 0.0
+    noise: Noise = white
+    decay: float = 1.0
+    keep: float = 0.0
+    mean_last: bool = False
+    smoothing: int = 1
+    return_best: bool = False
+    warm_start: bool = True
+    discount: float = 1.0
+    record: bool = False
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+
+    @property
+    def populations(self) -> list[int]:
+        """Number of candidates in each iteration."""
+        if self.decay == 1:
+            return [self.candidates] * self.iterations
+        return [max(2 * self.elites, int(self.candidates * self.decay**-i)) for i in range(self.iterations)]
+
+    @property
+    def model_steps(self) -> int:
+        """Prior steps per decision and environment, the two sequences predicted at the end included."""
+        return self.horizon * (sum(self.populations) + 2)
+
+    def with_budget(self, model_steps: int) -> SamplingPlanner:
+        """The same planner with as many candidates as fit into ``model_steps``; the share of the elites stays."""
+        sizes = range(1, model_steps // self.horizon + 1)
+        fitting = bisect_right(sizes, model_steps, key=lambda n: self._resized(n).model_steps)
+        if not fitting or self._resized(fitting).candidates != fitting:
+            raise ValueError(
+                f"{model_steps} model steps are too few for {self.iterations} iterations with horizon {self.horizon}; "
+                "take fewer of one of them, or a larger budget."
+            )
+        return self._resized(fitting)
+
+    @torch.no_grad()
+    def plan(self, state: State, previous: Plan | None = None) -> tuple[Tensor, Plan]:
+        """See `planners.interface.Planner`. The value and the states are predicted along exactly the plan's actions.
+
+        If the final mean has no finite value, the best sequence seen is executed instead; if none was finite, the mean
+        that the search started at, and its value says so.
+        """
+        search = self._start(state, previous)
+        history = []
+        for i, noise in enumerate(self._draw(state.stoch)):
+            candidates = self._candidates(search, noise, last=i == self.iterations - 1)
+            _, value = self._predict(state, candidates)
+            search, scored = self._refit(search, candidates, value)
+            history.append(scored)
+        return self._finish(state, search, history)
+
+    def _resized(self, candidates: int) -> SamplingPlanner:
+        least = 2 if self.decay > 1 else 1
+        elites = max(1, round(self.elites * candidates / self.candidates)) if self.elites > 1 else 1
+        return replace(self, candidates=max(candidates, least * elites, elites + self.mean_last), elites=elites)
+
+    def _start(self, state: State, previous: Plan | None) -> Search:
+        batch = state.stoch.shape[0]
+        shape = (batch, self.horizon, self.model.sizes.action)
+        if previous is None or not self.warm_start:
+            rows = state.stoch.new_zeros(batch, 1, *shape[1:])
+        else:
+            rows = _shifted(_checked(previous, shape))
+        mean = rows[:, 0]
+        again = rows[:, 1 : 1 + self.elites]
+        if self.return_best and again.shape[1] == 0:
+            again = rows
+        return Search(mean, torch.full_like(mean, self.std), again, mean, mean.new_full((batch,), -math.inf))
+
+    def _draw(self, like: Tensor) -> tuple[Tensor, ...]:
+        shape = (sum(self.populations), self.horizon, self.model.sizes.action)
+        return self.noise(shape, self.generator, like.dtype).to(like.device).split(self.populations)
+
+    def _candidates(self, search: Search, noise: Tensor, last: bool) -> Tensor:
+        samples = torch.addcmul(search.mean[:, None], search.std[:, None], noise).clamp_(-1, 1)
+        again = [search.again, search.mean[:, None]] if last and self.mean_last else [search.again]
+        count = sum(rows.shape[1] for rows in again)
+        return torch.cat([samples[:, : len(noise) - count], *again], dim=1) if count else samples
+
+    def _predict(self, state: State, candidates: Tensor) -> tuple[State, Tensor]:
+        expanded = with_candidates(state, candidates.shape[1])
+        return predict(self.model, self.objective, expanded, candidates, self.discount)
+
+    def _refit(self, search: Search, candidates: Tensor, value: Tensor) -> tuple[Search, Scored]:
+        scores = torch.where(torch.isfinite(value), value, -math.inf)
+        weights = elite_weights(scores, self.elites, self.temperature)
+        mean, std = self._moved(search, *moments(candidates, weights), weights.sum(-1) > 0)
+        best, elites = self._best(search, candidates, scores)
+        kept = elites[:, : round(self.keep * self.elites)]
+        scored = Scored(scores, candidates if self.record else None, elites if self.record else None)
+        return Search(mean, std, kept, *best), scored
+
+    def _moved(self, search: Search, mean: Tensor, std: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
+        """Towards the new moments, but where no candidate was usable stay put."""
+        if self.momentum:
+            mean, std = mean.lerp(search.mean, self.momentum), std.lerp(search.std, self.momentum)
+        if self.smoothing > 1:
+            filter_ = torch.as_tensor(smoothing_matrix(self.horizon, self.smoothing)).to(mean)
+            mean = (filter_ @ mean).clamp(-1, 1)
+        usable = usable[:, None, None]
+        mean = torch.where(usable, mean, search.mean)
+        return mean, torch.where(usable, std.clamp(min=self.min_std), search.std) if self.adapt_std else search.std
+
+    def _best(self, search: Search, candidates: Tensor, scores: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """The best sequence so far with its score, and the best of this iteration in falling order."""
+        count = self.elites if self.keep or self.record else 1
+        top, index = scores.topk(count, dim=-1)
+        elites = candidates.gather(1, index[..., None, None].expand(-1, -1, *candidates.shape[2:]))
+        better = top[:, 0] > search.best_score
+        best = torch.where(better[:, None, None], elites[:, 0], search.best)
+        return (best, torch.where(better, top[:, 0], search.best_score)), elites
+
+    def _finish(self, state: State, search: Search, history: list[Scored]) -> tuple[Tensor, Plan]:
+        choices = torch.stack([search.mean, search.best], dim=1)
+        states, value = self._predict(state, choices)
+        take_best = ~torch.isfinite(value[:, 0])
+        if self.return_best:
+            take_best = take_best | (value[:, 1] > value[:, 0])
+        actions = _choose(take_best, choices)
+        states = states.map(lambda x: _choose(take_best, x))
+        first = [search.mean[:, None], actions[:, None]] if self.return_best else [search.mean[:, None]]
+        carried = torch.cat([*first, search.again], dim=1)
+        return actions[:, 0], Plan(actions, states, _choose(take_best, value), search_trace(history), carried)
+
+
+class Search(NamedTuple):
+    """Where a search stands: sampling distribution ``mean, std [batch, horizon, action]``, sequences to try ``again
+    [batch, rows, horizon, action]``, and the ``best`` sequence so far with its ``best_score [batch]``.
+    """
+
+    mean: Tensor
+    std: Tensor
+    again: Tensor
+    best: Tensor
+    best_score: Tensor
+
+
+def _shifted(rows: Tensor) -> Tensor:
+    """One step has been executed: ``[batch, rows, horizon, action]``, the last action is repeated."""
+    return torch.cat([rows[:, :, 1:], rows[:, :, -1:]], dim=2)
+
+
+def _choose(second: Tensor, pair: Tensor) -> Tensor:
+    """``[batch, 2, ...] -> [batch, ...]``: the second of each pair where ``second [batch]`` is true."""
+    return torch.where(second.view(-1, *[1] * (pair.dim() - 2)), pair[:, 1], pair[:, 0])
+
+
+def _checked(previous: Plan, shape: tuple[int, int, int]) -> Tensor:
+    if tuple(previous.actions.shape) != shape:
+        raise ValueError(
+            f"The previous plan must be for the same batch, horizon and actions {shape}; one of "
+            f"{tuple(previous.actions.shape)} came. Pass None to start afresh."
+        )
+    return previous.actions[:, None] if previous.carried is None else previous.carried
+
+
+def _check_numbers(p: SamplingPlanner) -> None:
+    rules = [
+        (p.horizon >= 1, f"horizon must be at least 1; got {p.horizon}"),
+        (p.iterations >= 1, f"iterations must be at least 1; got {p.iterations}"),
+        (p.elites >= 1, f"elites must be at least 1; got {p.elites}"),
+        (
+            p.candidates >= p.elites + p.mean_last,
+            f"candidates must be at least elites + mean_last = {p.elites + p.mean_last}; got {p.candidates}",
+        ),
+        (p.decay >= 1, f"decay must be at least 1 (populations shrink by it); got {p.decay}"),
+        (
+            p.decay == 1 or p.candidates >= 2 * p.elites,
+            f"with decay, candidates must be at least twice the {p.elites} elites; got {p.candidates}",
+        ),
+        (p.temperature > 0, f"temperature must be positive; got {p.temperature}"),
+        (p.std > 0, f"std must be positive; got {p.std}"),
+        (0 <= p.momentum < 1, f"momentum must be in [0, 1); got {p.momentum}"),
+        (0 <= p.keep <= 1, f"keep is a share of the elites, in [0, 1]; got {p.keep}"),
+        (0 < p.discount <= 1, f"discount must be in (0, 1]; got {p.discount}"),
+        (
+            p.smoothing == 1 or (p.smoothing % 2 == 1 and 3 <= p.smoothing <= p.horizon),
+            f"smoothing must be 1 or an odd window from 3 to the horizon {p.horizon}; got {p.smoothing}",
+        ),
+    ]
+    broken = [text for holds, text in rules if not holds]
+    if broken:
+        raise ValueError("SamplingPlanner: " + "; ".join(broken) + ".")
+
+
+def random_shooting(model: WorldModel, objective: Objective, generator: Generator, **fields: Any) -> SamplingPlanner:
+    """The best of uniformly random sequences; nothing of the last decision is used. fields: of `SamplingPlanner`."""
+    numbers: dict[str, Any] = {"horizon": 12, "candidates": 1000, "iterations": 1, "elites": 1, "noise": uniform}
+    habits = {"return_best": True, "warm_start": False}
+    return SamplingPlanner(model, objective, generator, **numbers | habits | fields)
+
+
+def cem(model: WorldModel, objective: Objective, generator: Generator, **fields: Any) -> SamplingPlanner:
+    """Cross-entropy method with PlaNet's numbers (Hafner 2019, algorithm 2). fields: of `SamplingPlanner`."""
+    numbers: dict[str, Any] = {"horizon": 12, "candidates": 1000, "iterations": 10, "elites": 100}
+    return SamplingPlanner(model, objective, generator, **numbers | fields)
+
+
+def icem(model: WorldModel, objective: Objective, generator: Generator, **fields: Any) -> SamplingPlanner:
+    """Improved CEM (Pinneri 2020, arXiv 2008.06389): coloured noise, elites tried again in the next iteration and the
+    next decision, shrinking populations, the mean tried last, the best executed. fields: of `SamplingPlanner`.
+    """
+    numbers: dict[str, Any] = {"horizon": 12, "candidates": 128, "iterations": 5, "elites": 10, "std": 0.5}
+    habits = {"noise": Coloured(2.0), "momentum": 0.1, "decay": 1.25, "keep": 0.3}
+    choices = {"mean_last": True, "return_best": True}
+    return SamplingPlanner(model, objective, generator, **numbers | habits | choices | fields)
+
+
+def mppi(model: WorldModel, objective: Objective, generator: Generator, **fields: Any) -> SamplingPlanner:
+    """Model predictive path integral control (Williams 2017): all candidates count by score, the std stays, the mean is
+    smoothed. ``temperature`` is in units of return. fields: of `SamplingPlanner`.
+    """
+    numbers: dict[str, Any] = {"horizon": 12, "candidates": 1000, "iterations": 3, "temperature": 0.1, "std": 0.5}
+    habits = {"elites": fields.get("candidates", numbers["candidates"]), "adapt_std": False, "smoothing": 5}
+    return SamplingPlanner(model, objective, generator, **numbers | habits | fields)
+
+
+def tdmpc(model: WorldModel, objective: Objective, generator: Generator, **fields: Any) -> SamplingPlanner:
+    """TD-MPC's search without its policy (Hansen 2022, algorithm 1): elites count by score, mean and std are refitted.
+    Its temperature 0.5 multiplies scores; ours divides. fields: of `SamplingPlanner`.
+    """
+    numbers: dict[str, Any] = {"horizon": 5, "candidates": 512, "iterations": 6, "elites": 64, "temperature": 2.0}
+    habits = {"std": 2.0, "momentum": 0.1, "min_std": 0.05}
+    return SamplingPlanner(model, objective, generator, **numbers | habits | fields)
