@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable
 
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from worldmodel.kernels.rssm_rollout import cpu, cpu_build, reference
 from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
 
+Rollout = Callable[[RSSMWeights, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 NAMES = ("reference", "cpu", "triton")
 
 
-def choose(
-    impl: str | None, weights: RSSMWeights, deter: Tensor, stoch: Tensor, actions: Tensor, noise: Tensor | None
-) -> str:
-    """Name of the implementation; ValueError where a named one does not support the request."""
-    if impl not in (None, "reference"):
-        raise ValueError(f"impl must be one of {NAMES} or None, got {impl!r}")
-    return "reference"
+def choose(impl: str | None, weights: RSSMWeights, *inputs: Tensor) -> Rollout:
+    """The implementation: the fastest that supports the request, or the named one, or ValueError saying why not."""
+    if impl is None:
+        return reference.rollout if cpu_obstacle(weights, inputs) else cpu.rollout
+    if impl == "reference":
+        return reference.rollout
+    if impl not in NAMES:
+        raise ValueError(f"impl must be one of {', '.join(NAMES)} or None, got {impl!r}")
+    obstacle = cpu_obstacle(weights, inputs)
+    if obstacle:
+        raise ValueError(f"impl='{impl}' cannot do this roll-out: {obstacle}. Leave impl out, or take 'reference'")
+    return cpu.rollout
+
+
+def cpu_obstacle(weights: RSSMWeights, inputs: tuple[Tensor, ...]) -> str | None:
+    """Why the C++ kernel cannot answer, or None."""
+    tensors = (*weights, *inputs)
+    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in tensors):
+        return f"it needs float32 on the CPU everywhere, got {kinds(tensors)}"
+    return traced(weights, inputs) or (None if cpu_build.library() else "it could not be built here (the log says why)")
+
+
+def kinds(tensors: tuple[Tensor, ...]) -> str:
+    return ", ".join(sorted({f"{t.dtype} on {t.device}" for t in tensors}))
+
+
+def traced(weights: RSSMWeights, inputs: tuple[Tensor, ...]) -> str | None:
+    """Whether somebody watches the arithmetic itself: autograd, forward mode, `torch.func` or `torch.compile`."""
+    if torch.compiler.is_compiling():
+        return "torch.compile traces it"
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (*weights, *inputs)):
+        return "gradients are wanted (use torch.no_grad())"
+    # There is no public question for "is this tensor inside vmap, jvp or grad".
+    if any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in (*weights, *inputs)):
+        return "torch.func transforms it"
+    if any(forward_ad.unpack_dual(t).tangent is not None for t in inputs):
+        return "forward-mode derivatives are wanted"
+    return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from worldmodel.kernels.rssm_rollout import reference
 from worldmodel.kernels.rssm_rollout.backend import choose
 from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
 
@@ -31,8 +30,8 @@ def rssm_rollout(
     others = [deter.shape[:-1], stoch.shape[:-1], *([] if noise is None else [noise.shape[:-2]])]
     lead = torch.broadcast_shapes(actions.shape[:-2], *others)
     actions = actions.expand(*lead, *actions.shape[-2:])
-    choose(impl, weights, deter, stoch, actions, noise)
-    return reference.rollout(weights, deter, stoch, actions, noise)
+    implementation = choose(impl, weights, *(t for t in (deter, stoch, actions, noise) if t is not None))
+    return implementation(weights, deter, stoch, actions, noise)
 
 
 def check_shapes(weights: RSSMWeights, deter: Tensor, stoch: Tensor, actions: Tensor, noise: Tensor | None) -> None:

@@ -1,0 +1,32 @@
+"""Packed weights, made once per parameter version: a pack is stale as soon as a weight was changed in place."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from torch import Tensor
+
+from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
+
+Key = tuple[tuple[int, int, tuple[int, ...]], ...]
+
+
+class Packs:
+    """A few packs, the least recently used one is dropped. Holds on to the weights of each, so that no other tensor
+    can come to lie at their addresses while the pack lives."""
+
+    def __init__(self, pack: Callable[[RSSMWeights], Tensor], capacity: int = 4):
+        self.pack, self.capacity = pack, capacity
+        self.entries: OrderedDict[Key, tuple[RSSMWeights, Tensor]] = OrderedDict()
+
+    def get(self, weights: RSSMWeights) -> Tensor:
+        if any(weight.is_inference() for weight in weights):
+            return self.pack(weights)  # tensors made in inference mode do not count their versions
+        key = tuple((weight.data_ptr(), weight._version, weight.stride()) for weight in weights)
+        if key not in self.entries:
+            self.entries[key] = (weights, self.pack(weights))
+            if len(self.entries) > self.capacity:
+                self.entries.popitem(last=False)
+        self.entries.move_to_end(key)
+        return self.entries[key][1]
