@@ -39,7 +39,7 @@ class CartPole:
     cart_mass: float = 1.0
     pole_mass: float = 0.1
     half_length: float = 0.5
-    max_force: float = 10.0
+    max_force: float = 5.0
     rail: float = 1.1  # m from the middle to either stop
     dt: float = 0.02
     repeat: int = 5
@@ -60,9 +60,12 @@ class CartPole:
         for _ in range(self.repeat):
             acceleration, spin_up = self._accelerations(angle, spin, force)
             spin, velocity = spin + spin_up * self.dt, velocity + acceleration * self.dt
-            angle, moved = angle + spin * self.dt, position + velocity * self.dt
-            position = moved.clamp(-self.rail, self.rail)
-            velocity = torch.where(moved.abs() > self.rail, torch.zeros_like(velocity), velocity)
+            moved = position + velocity * self.dt
+            hit = moved.abs() > self.rail
+            # The stop's blow acts on the cart alone: the pole keeps its angular momentum about the hinge.
+            kept = spin + torch.cos(angle) * velocity / (4 / 3 * self.half_length)
+            spin, velocity = torch.where(hit, kept, spin), torch.where(hit, torch.zeros_like(velocity), velocity)
+            angle, position = angle + spin * self.dt, moved.clamp(-self.rail, self.rail)
         return torch.stack([position, angle, velocity, spin], dim=-1)
 
     def _accelerations(self, angle: Tensor, spin: Tensor, force: Tensor) -> tuple[Tensor, Tensor]:
