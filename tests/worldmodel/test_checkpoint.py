@@ -4,10 +4,6 @@ import errno
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +14,8 @@ from torch import nn
 
 from worldmodel import checkpoint
 from worldmodel.checkpoint import CheckpointError
+
+from .kills import Say, killed_during, run_apart
 
 
 class Run(NamedTuple):
@@ -238,29 +236,20 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch:
     assert run.restore(tmp_path) == {"updates": 3}
 
 
-SAVER = """
-import sys
-from pathlib import Path
-from tests.worldmodel.test_checkpoint import Run
-run, updates = Run.new(), 0
-while True:
-    run.train(1)
-    updates += 1
-    run.save(Path(sys.argv[1]), updates=updates)
-    print(updates, flush=True)
-"""
+def kill_saves(folder: str) -> None:
+    def save_on_and_on(say: Say) -> None:
+        run, updates = Run.new(), 0
+        while True:
+            run.train(1)
+            updates += 1
+            run.save(Path(folder), updates=updates)
+            say(updates)
+
+    for kill in range(20):
+        said = killed_during(save_on_and_on, after=1 + kill % 3, delay=0.0003 * kill)
+        assert Run.new(seed=1).restore(Path(folder))["updates"] in (said[-1], said[-1] + 1)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_a_kill_during_a_save_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
-    for kill in range(3):
-        process = subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        for _ in range(2 + kill):
-            said = int(process.stdout.readline())
-        time.sleep(0.003 * kill)
-        process.send_signal(signal.SIGKILL)
-        said = max([said, *map(int, process.stdout.read().split())])
-        process.wait()
-        process.stdout.close()
-        run = Run.new(seed=1)
-        assert run.restore(tmp_path)["updates"] in (said, said + 1)
+    run_apart(__name__, "kill_saves", str(tmp_path))

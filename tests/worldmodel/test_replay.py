@@ -3,10 +3,6 @@
 import errno
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -16,6 +12,8 @@ import torch
 
 from worldmodel.episode import Episode
 from worldmodel.replay import Batch, Replay, ReplayError, bytes_needed
+
+from .kills import Say, killed_during, run_apart
 
 SHAPE = (4, 4, 3)
 
@@ -231,35 +229,27 @@ def test_a_full_disk_leaves_the_replay_as_it_was(tmp_path: Path, monkeypatch: py
     assert live(replay)[-1] == 8
 
 
-ADDER = """
-import sys
-from tests.worldmodel.test_replay import Replay, episode
-replay = Replay.open(sys.argv[1])
-while True:
-    number = replay.position()
-    replay.add(episode(number, 2 + number * 7 % 29))
-    print(number, flush=True)
-"""
+def kill_adds(folder: str) -> None:
+    def add_on_and_on(say: Say) -> None:
+        replay = Replay.open(folder)
+        while True:
+            number = replay.position()
+            replay.add(episode(number, 2 + number * 7 % 29))
+            say(number)
 
-
-def test_a_kill_during_an_add_loses_nothing_that_was_added(tmp_path: Path) -> None:
-    replay = small(tmp_path)
-    for kill in range(3):
-        command = [sys.executable, "-c", ADDER, str(replay.folder)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        said = [int(process.stdout.readline()) for _ in range(10 * kill + 3)]
-        time.sleep(0.0005 * kill)
-        process.send_signal(signal.SIGKILL)
-        said += map(int, process.stdout.read().split())
-        process.wait()
-        process.stdout.close()
-        replay = Replay.open(replay.folder)
+    for kill in range(20):
+        said = killed_during(add_on_and_on, after=1 + kill % 5, delay=0.0002 * kill)
+        replay = Replay.open(folder)
         assert replay.position() in (said[-1] + 1, said[-1] + 2)
         numbers = live(replay)
         assert numbers == list(range(numbers[0], replay.position()))
         for number, stored in zip(numbers, replay.episodes("train"), strict=True):
             assert equal(stored, episode(number, 2 + number * 7 % 29))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
+def test_a_kill_during_an_add_loses_nothing_that_was_added(tmp_path: Path) -> None:
+    run_apart(__name__, "kill_adds", str(small(tmp_path).folder))
 
 
 @pytest.mark.parametrize("torn", [1, 31, 32])
