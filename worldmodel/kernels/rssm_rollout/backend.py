@@ -32,24 +32,25 @@ def choose(impl: str | None, weights: RSSMWeights, *inputs: Tensor) -> Rollout:
 def cpu_obstacle(weights: RSSMWeights, inputs: tuple[Tensor, ...]) -> str | None:
     """Why the C++ kernel cannot answer, or None."""
     tensors = (*weights, *inputs)
-    if any(t.device.type != "cpu" or t.dtype != torch.float32 for t in tensors):
-        return f"it needs float32 on the CPU everywhere, got {kinds(tensors)}"
-    return traced(weights, inputs) or (None if cpu_build.library() else "it could not be built here (the log says why)")
+    for tensor in tensors:
+        if not tensor.is_cpu or tensor.dtype is not torch.float32:
+            return f"it needs float32 on the CPU everywhere, got {kinds(tensors)}"
+    return watched(tensors) or (None if cpu_build.library() else "it could not be built here (the log says why)")
 
 
 def kinds(tensors: tuple[Tensor, ...]) -> str:
-    return ", ".join(sorted({f"{t.dtype} on {t.device}" for t in tensors}))
+    return ", ".join(sorted({f"{tensor.dtype} on {tensor.device}" for tensor in tensors}))
 
 
-def traced(weights: RSSMWeights, inputs: tuple[Tensor, ...]) -> str | None:
-    """Whether somebody watches the arithmetic itself: autograd, forward mode, `torch.func` or `torch.compile`."""
+def watched(tensors: tuple[Tensor, ...]) -> str | None:
+    """Who watches the arithmetic itself, and so needs plain PyTorch: autograd, torch.func, torch.compile."""
     if torch.compiler.is_compiling():
         return "torch.compile traces it"
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (*weights, *inputs)):
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return "gradients are wanted (use torch.no_grad())"
-    # There is no public question for "is this tensor inside vmap, jvp or grad".
-    if any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in (*weights, *inputs)):
+    # PyTorch has no public question for "are we inside a transform", and asking each tensor would cost more.
+    if torch._C._functorch.peek_interpreter_stack() is not None:
         return "torch.func transforms it"
-    if any(forward_ad.unpack_dual(t).tangent is not None for t in inputs):
+    if forward_ad._current_level >= 0:
         return "forward-mode derivatives are wanted"
     return None

@@ -43,7 +43,9 @@ def rollout(
 
 def described(tensor: Tensor, lead: torch.Size, steps: int) -> list[int]:
     """Address and strides (leading axes, step, feature), as the C++ struct ``Input``."""
-    strides = tensor.expand(*lead, *tensor.shape[-1 - steps :]).stride()
+    if tensor.shape[: -1 - steps] != lead:
+        tensor = tensor.expand(*lead, *tensor.shape[-1 - steps :])
+    strides = tensor.stride()
     count = len(lead)
     step = strides[count] if steps else 0
     return [tensor.data_ptr(), *[0] * (MAX_LEAD - count), *strides[:count], step, strides[-1]]

@@ -14,19 +14,22 @@
 #define INLINE inline __attribute__((always_inline))
 #define INLINE_BODY __attribute__((always_inline))  // of a lambda
 
-// A tile is ROWS output features by VECTORS vectors of candidates; its sums must fit the vector registers, with room for
-// the operands: 8 x 3 of 32 (AVX-512), 6 x 2 of 16 (AVX), 6 x 2 pairs of 32 (NEON).
+// A tile is ROWS output features by up to WIDEST vectors of candidates: its sums, one vector of each column and a weight
+// must fit the vector registers (32 with AVX-512 and NEON, 16 else). More vectors cost fewer loads a product.
 #if defined(__AVX512F__)
 constexpr int LANES = 16, ROWS = 8, WIDEST = 3;
-#elif defined(__AVX__) || defined(__aarch64__)
-constexpr int LANES = 8, ROWS = 6, WIDEST = 2;
+#elif defined(__AVX__)
+constexpr int LANES = 8, ROWS = 4, WIDEST = 3;
+#elif defined(__aarch64__)
+constexpr int LANES = 4, ROWS = 8, WIDEST = 3;
 #else
-constexpr int LANES = 4, ROWS = 6, WIDEST = 2;
+constexpr int LANES = 4, ROWS = 4, WIDEST = 3;
 #endif
 
 typedef float vec __attribute__((vector_size(4 * LANES), __may_alias__));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES), __may_alias__));
 
+constexpr int AHEAD = 64 * ROWS;  // weights to prefetch ahead: they come from beyond the second cache
 constexpr int MAX_LEAD = 8;  // as in cpu.py
 constexpr float MIN_STD = 0.1f;  // as in weights.py
 
@@ -111,6 +114,7 @@ template <int N, class F> INLINE void unrolled(F f) { each(std::make_integer_seq
 template <int V> INLINE void accumulate(vec (&sums)[ROWS][V], const float *&weights, Columns input) {
     const vec *column = (const vec *)input.data;
     for (int64_t k = 0; k < input.count; ++k, column += V, weights += ROWS) {
+        __builtin_prefetch(weights + AHEAD);
         vec values[V];
         unrolled<V>([&](auto v) INLINE_BODY { values[v] = column[v]; });
         unrolled<ROWS>([&](auto i) INLINE_BODY {
@@ -266,8 +270,9 @@ template <int V> void run(const Request &q, const Layers &layers, int64_t first,
 
 // ------------------------------------------------------------------------------------------------ all panels
 
+static_assert(WIDEST == 3, "one case each");
 void run_panel(const Request &q, const Layers &layers, int64_t first, int64_t count, float *scratch) {
-    if (WIDEST >= 3 && count > 2 * LANES) return run<WIDEST>(q, layers, first, count, scratch);
+    if (count > 2 * LANES) return run<3>(q, layers, first, count, scratch);
     if (count > LANES) return run<2>(q, layers, first, count, scratch);
     run<1>(q, layers, first, count, scratch);
 }
@@ -299,13 +304,14 @@ void pack_weights(int64_t deter, int64_t stoch, int64_t action, int64_t hidden, 
     pack(layers.raw, 0, tensors[8] + stoch * prior, prior, tensors[9] + stoch);
 }
 
-// Candidates are cut into panels as wide as possible while every thread gets one; threads take the next panel in turn.
+// Candidates are cut into equal panels, as wide as possible while every thread gets one; threads take the next in turn.
 void rollout(const Request *request) {
     const Request &q = *request;
     const Layers layers(const_cast<float *>(q.packed), q.deter, q.stoch, q.action, q.hidden, q.prior);
-    const int64_t share = (q.rows + q.threads - 1) / q.threads;
-    const int64_t vectors = (share + LANES - 1) / LANES;
-    const int64_t width = (vectors < WIDEST ? vectors : WIDEST) * LANES;
+    const int64_t vectors = (q.rows + LANES - 1) / LANES;
+    const int64_t enough = (vectors + WIDEST - 1) / WIDEST;
+    const int64_t panels = enough < q.threads ? (vectors < q.threads ? vectors : q.threads) : enough;
+    const int64_t width = (vectors + panels - 1) / panels * LANES;
     const int64_t size = scratch_size(q.deter, q.stoch, q.action, q.hidden, q.prior);
     std::atomic<int64_t> next{0};
     const auto work = [&](int64_t thread) {

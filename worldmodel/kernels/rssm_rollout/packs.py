@@ -21,9 +21,10 @@ class Packs:
         self.entries: OrderedDict[Key, tuple[RSSMWeights, Tensor]] = OrderedDict()
 
     def get(self, weights: RSSMWeights) -> Tensor:
-        if any(weight.is_inference() for weight in weights):
-            return self.pack(weights)  # tensors made in inference mode do not count their versions
-        key = tuple((weight.data_ptr(), weight._version, weight.stride()) for weight in weights)
+        try:
+            key = tuple([(weight.data_ptr(), weight._version, weight.stride()) for weight in weights])
+        except RuntimeError:  # tensors made in inference mode do not count their versions
+            return self.pack(weights)
         if key not in self.entries:
             self.entries[key] = (weights, self.pack(weights))
             if len(self.entries) > self.capacity:

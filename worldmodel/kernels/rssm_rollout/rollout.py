@@ -27,15 +27,24 @@ def rssm_rollout(
     Raises ValueError where shapes do not fit, or where a named ``impl`` does not support the request.
     """
     check_shapes(weights, deter, stoch, actions, noise)
-    others = [deter.shape[:-1], stoch.shape[:-1], *([] if noise is None else [noise.shape[:-2]])]
-    lead = torch.broadcast_shapes(actions.shape[:-2], *others)
-    actions = actions.expand(*lead, *actions.shape[-2:])
+    lead = common_lead(actions.shape[:-2], deter.shape[:-1], stoch.shape[:-1], noise)
+    if lead != actions.shape[:-2]:
+        actions = actions.expand(*lead, *actions.shape[-2:])
     implementation = choose(impl, weights, *(t for t in (deter, stoch, actions, noise) if t is not None))
     return implementation(weights, deter, stoch, actions, noise)
 
 
+def common_lead(actions: torch.Size, deter: torch.Size, stoch: torch.Size, noise: Tensor | None) -> torch.Size:
+    """The leading axes that all inputs broadcast to. They mostly agree, and asking torch costs as much as a step."""
+    draws = actions if noise is None else noise.shape[:-2]
+    if actions == deter == stoch == draws:
+        return actions
+    return torch.broadcast_shapes(actions, deter, stoch, draws)
+
+
 def check_shapes(weights: RSSMWeights, deter: Tensor, stoch: Tensor, actions: Tensor, noise: Tensor | None) -> None:
     """Widths against the weights, the horizon against the noise."""
+    weights.check()
     sizes = weights.sizes
     widths = {"deter": (deter, sizes.deter), "stoch": (stoch, sizes.stoch), "actions": (actions, sizes.action)}
     for name, (tensor, width) in widths.items():

@@ -41,6 +41,24 @@ class RSSMWeights(NamedTuple):
             prior=self.prior_weight.shape[0],
         )
 
+    def check(self) -> None:
+        """ValueError where the layers do not fit each other."""
+        deter, stoch, action, hidden, prior = self.sizes
+        shapes = [
+            (hidden, stoch + action),
+            (hidden,),
+            (3 * deter, hidden),
+            (3 * deter, deter),
+            (3 * deter,),
+            (3 * deter,),
+        ]
+        shapes += [(prior, deter), (prior,), (2 * stoch, prior), (2 * stoch,)]
+        for name, tensor, shape in zip(self._fields, self, shapes, strict=True):
+            if tensor.shape != shape:
+                raise ValueError(
+                    f"{name} must be {list(shape)} to fit the other layers, but it is {list(tensor.shape)}"
+                )
+
 
 class RolloutSizes(NamedTuple):
     """``hidden`` is the layer before the GRU, ``prior`` the hidden layer after it."""
