@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 
+import gymnasium
+
 from envs.cartpole import CartPole
 from envs.pendulum import Pendulum
 from envs.planar import Planar
+from envs.single import PixelEnv
 from envs.task import Task
 from envs.vector import PixelVectorEnv
 
@@ -37,3 +40,14 @@ def task(name: str) -> Task:
 def make_vector(name: str, num_envs: int, size: int = 32) -> PixelVectorEnv:
     """``num_envs`` copies of the task of that name, seen in pictures of ``size`` × ``size`` pixels."""
     return PixelVectorEnv(task(name), num_envs, size)
+
+
+def make(name: str, size: int = 32, render_mode: str | None = None) -> PixelEnv:
+    """One copy of the task of that name, for code that speaks Gymnasium's interface for a single environment."""
+    return PixelEnv(task(name), size, render_mode)
+
+
+for _name in names():
+    gymnasium.register(
+        f"worldmodel/{_name}-v0", "envs:make", vector_entry_point="envs:make_vector", kwargs={"name": _name}
+    )

@@ -19,7 +19,7 @@ class PixelVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     Observations ``[num_envs, size, size, 3]`` uint8; actions ``[num_envs, action]`` float32 in [-1, 1]; reward,
     terminated and truncated ``[num_envs]``; the true state in ``info["state"]``, ``[num_envs, state]`` float64.
-    Each copy has its own random generator: what happens in copy i does not depend on how many copies there are.
+    Each copy has its own random generator in ``rngs``: what happens in copy i does not depend on how many there are.
 
     There is no hidden reset (``AutoresetMode.DISABLED``): reset those that have finished with
     ``reset(options={"reset_mask": terminated | truncated})``; stepping a finished copy is an error.
@@ -38,7 +38,7 @@ class PixelVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._finished = np.ones(num_envs, dtype=bool)  # nothing may be stepped before its first reset
         self._observation = np.zeros((num_envs, size, size, 3), dtype=np.uint8)
-        self._rngs = [np.random.default_rng() for _ in range(num_envs)]
+        self.rngs = [np.random.default_rng() for _ in range(num_envs)]
 
     def reset(
         self,
@@ -54,8 +54,8 @@ class PixelVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         mask, seeds = self._read_mask(options), self._read_seeds(seed)
         for i in np.flatnonzero(mask).tolist():
             if seeds[i] is not None:
-                self._rngs[i] = np.random.default_rng(seeds[i])
-            self._state[i] = self.task.initial(self._rngs[i])
+                self.rngs[i] = np.random.default_rng(seeds[i])
+            self._state[i] = self.task.initial(self.rngs[i])
         self._steps[mask], self._finished[mask] = 0, False
         self._observation[mask] = self.task.draw(self._state[mask], self.size)
         return self._observation.copy(), {"state": self._state.copy()}
