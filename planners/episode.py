@@ -76,7 +76,7 @@ def run_episode(
         if recording.finished.all():
             return recording.runs()
         if (ended := terminated | truncated).any():
-            observation, _ = envs.reset(options={"reset_mask": ended})
+            envs.reset(options={"reset_mask": ended})
         decision += 1
 
 

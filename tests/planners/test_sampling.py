@@ -97,6 +97,18 @@ def test_where_everything_is_poisoned_the_start_is_kept_and_the_count_says_so(fa
     assert torch.isneginf(plan.trace["best"]).all()
 
 
+@every_factory
+def test_where_everything_is_poisoned_a_warm_start_is_followed(factory: Any) -> None:
+    planner = small(factory, toys.all_poisoned(), warm_start=True)
+    actions = torch.linspace(0.1, 0.6, 6, dtype=torch.float64)[None, :, None]
+    previous = Plan(actions, ORIGIN, torch.zeros(1, dtype=torch.float64), {})
+    _, plan = planner.plan(ORIGIN, previous)
+    shifted = torch.cat([actions[:, 1:], actions[:, -1:]], dim=1)
+    torch.testing.assert_close(plan.actions, shifted)
+    assert plan.carried is not None
+    torch.testing.assert_close(plan.carried[:, 0], shifted)
+
+
 def test_a_poisoned_environment_does_not_harm_its_neighbour() -> None:
     toy = toys.poisoned()
     _, both = small(cem, toy).plan(toys.latents((0.0, 0.0), (-5.0, 0.0)))
