@@ -36,6 +36,7 @@ class Plan(NamedTuple):
         ``candidates [iterations, batch, candidates, horizon, action]`` and ``elites``.
     carried: ``[batch, rows, horizon, action]``, where the same planner starts its next search, if that is not at
         ``actions``: the mean of the sampling distribution, then sequences to be tried again.
+    gains: ``[batch, horizon, action, latent]``, feedback around the plan: ``action = actions_t + gains_t (z - z_t)``.
     """
 
     actions: Tensor
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     value: Tensor
     trace: dict[str, Tensor]
     carried: Tensor | None = None
+    gains: Tensor | None = None
 
 
 @runtime_checkable

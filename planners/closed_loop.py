@@ -1,0 +1,41 @@
+"""Roll-outs under feedback: what iLQR's line search tries, and what is executed between two decisions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from planners.interface import Objective
+from worldmodel.interface import State, WorldModel
+
+
+def closed_loop(
+    model: WorldModel, start: State, reference: Tensor, actions: Tensor, gains: Tensor
+) -> tuple[State, Tensor]:
+    """Run ``a_t = clamp(actions_t + gains_t (z_t - reference_t), -1, 1)`` through the model.
+
+    start ``[..., candidates, latent]``, reference ``[..., horizon, latent]`` (the latents that actions were meant for:
+    departed from, not arrived at), actions ``[..., candidates, horizon, action]``, gains ``[..., horizon, action,
+    latent]``. Returns states arrived at ``[..., candidates, horizon, latent]`` and the actions taken, of the shape of
+    ``actions``.
+    """
+    leading, candidates = actions.shape[:-2], actions.shape[-3]
+    references = reference.flatten(0, -3).unsqueeze(1).unbind(2)
+    feedback = gains.mT.flatten(0, -4).unbind(1)
+    planned = actions.reshape(-1, *actions.shape[-3:]).unbind(2)
+    state, states, taken = start, [], []
+    for z_ref, k_t, a_t in zip(references, feedback, planned, strict=True):
+        deviation = state.vector.reshape(-1, candidates, z_ref.shape[-1]) - z_ref
+        action = torch.baddbmm(a_t, deviation, k_t).clamp_(-1, 1).view(*leading, -1)
+        state = model.step(state, action)
+        states.append(state)
+        taken.append(action)
+    return State(*(torch.stack(parts, dim=-2) for parts in zip(*states, strict=True))), torch.stack(taken, dim=-2)
+
+
+def path_value(objective: Objective, states: State, actions: Tensor, discount: float) -> Tensor:
+    """Return of states already rolled out, ``[...]``: the sum of `planners.predict`."""
+    rewards = objective.reward(states, actions)
+    weights = torch.cumprod(objective.continues(states) * discount, dim=-1)
+    later = (weights[..., :-1] * rewards[..., 1:]).sum(-1)
+    return rewards[..., 0] + later + weights[..., -1] * objective.terminal(states.map(lambda x: x[..., -1, :]))
