@@ -15,7 +15,7 @@ from envs.vector import PixelVectorEnv
 
 _ALL: tuple[Task, ...] = (
     Pendulum(),
-    Pendulum("pendulum-balance", start_angle=0.0),
+    Pendulum("pendulum-balance", start_angle=0.0, start_spread=0.15),
     CartPole(),
     CartPole("cartpole-balance", start_angle=0.0, fall_angle=0.5),
     Planar(),
