@@ -280,7 +280,7 @@ void run_panel(const Request &q, const Layers &layers, int64_t first, int64_t co
 extern "C" {
 
 int64_t packed_size(int64_t deter, int64_t stoch, int64_t action, int64_t hidden, int64_t prior) {
-    return Layers(nullptr, deter, stoch, action, hidden, prior).raw.end() - (float *)nullptr;
+    return (uintptr_t)Layers(nullptr, deter, stoch, action, hidden, prior).raw.end() / sizeof(float);
 }
 
 int64_t scratch_size(int64_t deter, int64_t stoch, int64_t action, int64_t hidden, int64_t prior) {

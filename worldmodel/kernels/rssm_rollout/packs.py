@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-
-from torch import Tensor
+from typing import Generic, TypeVar
 
 from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
 
 Key = tuple[tuple[int, int, tuple[int, ...]], ...]
 
 
-class Packs:
+Pack = TypeVar("Pack")
+
+
+class Packs(Generic[Pack]):
     """A few packs, the least recently used one is dropped. Holds on to the weights of each, so that no other tensor
     can come to lie at their addresses while the pack lives."""
 
-    def __init__(self, pack: Callable[[RSSMWeights], Tensor], capacity: int = 4):
+    def __init__(self, pack: Callable[[RSSMWeights], Pack], capacity: int = 4):
         self.pack, self.capacity = pack, capacity
-        self.entries: OrderedDict[Key, tuple[RSSMWeights, Tensor]] = OrderedDict()
+        self.entries: OrderedDict[Key, tuple[RSSMWeights, Pack]] = OrderedDict()
 
-    def get(self, weights: RSSMWeights) -> Tensor:
+    def get(self, weights: RSSMWeights) -> Pack:
         try:
             key = tuple([(weight.data_ptr(), weight._version, weight.stride()) for weight in weights])
         except RuntimeError:  # tensors made in inference mode do not count their versions
