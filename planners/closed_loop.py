@@ -19,18 +19,18 @@ def closed_loop(
     latent]``. Returns states arrived at ``[..., candidates, horizon, latent]`` and the actions taken, of the shape of
     ``actions``.
     """
-    leading, candidates = actions.shape[:-2], actions.shape[-3]
-    references = reference.flatten(0, -3).unsqueeze(1).unbind(2)
+    leading = actions.shape[:-3]
+    references = reference.flatten(0, -3)[:, :, None].unbind(1)
     feedback = gains.mT.flatten(0, -4).unbind(1)
-    planned = actions.reshape(-1, *actions.shape[-3:]).unbind(2)
-    state, states, taken = start, [], []
+    planned = actions.flatten(0, -4).unbind(2)
+    state, states, taken = start.map(lambda x: x.flatten(0, -3)), [], []
     for z_ref, k_t, a_t in zip(references, feedback, planned, strict=True):
-        deviation = state.vector.reshape(-1, candidates, z_ref.shape[-1]) - z_ref
-        action = torch.baddbmm(a_t, deviation, k_t).clamp_(-1, 1).view(*leading, -1)
+        action = torch.baddbmm(a_t, state.vector - z_ref, k_t).clamp_(-1, 1)
         state = model.step(state, action)
         states.append(state)
         taken.append(action)
-    return State(*(torch.stack(parts, dim=-2) for parts in zip(*states, strict=True))), torch.stack(taken, dim=-2)
+    arrived = State(*(torch.stack(parts, dim=-2).unflatten(0, leading) for parts in zip(*states, strict=True)))
+    return arrived, torch.stack(taken, dim=-2).unflatten(0, leading)
 
 
 def path_value(objective: Objective, states: State, actions: Tensor, discount: float) -> Tensor:

@@ -9,34 +9,46 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from planners.box_qp import box_qp, on_free
 
 
-def limited_policy(m_ux: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
-    """``G = [K k]``, ``[batch, action, latent + 1]``, see `planners.riccati`.
+def limited_policy(m_u: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """``G = [-K -k I]``, ``[batch, action, n]``, see `planners.riccati`.
 
-    m_ux ``[batch, action, latent + 1]`` (its last column is the slope mu), m_uu ``[batch, action, action]``, lower and
-    upper ``[batch, action]``. Where m_uu is not positive definite, G is NaN (or infinite) in that row of the batch.
+    m_u ``[batch, action, n]``, m_uu ``[batch, action, action]``; lower and upper ``[batch, action, n]`` are limits of G
+    where the action is held, as made by `limits_of_policy`. Where m_uu is not positive definite, G is not finite in
+    that row of the batch.
     """
-    return _single(m_ux, m_uu, lower, upper) if m_uu.shape[-1] == 1 else _several(m_ux, m_uu, lower, upper)
+    return _single(m_u, m_uu, lower, upper) if m_uu.shape[-1] == 1 else _several(m_u, m_uu, lower, upper)
 
 
-def _single(m_ux: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+def limits_of_policy(lower: Tensor, upper: Tensor, latent: int) -> tuple[Tensor, Tensor]:
+    """Limits of k, ``[..., action]``, as limits of ``G = [-K -k I]``, ``[..., action, n]``; a held K is zero."""
+    action = lower.shape[-1]
+    itself = torch.eye(action, dtype=lower.dtype, device=lower.device).expand(*lower.shape, -1)
+    least, most = (torch.cat([pad(-k[..., None], (latent, 0)), itself], dim=-1) for k in (upper, lower))
+    return least, most
+
+
+def _single(m_u: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     """One action: the box is an interval and its quadratic program a clamp."""
-    policy = m_ux / -m_uu
-    free = policy[..., -1:]
-    k = torch.clamp(free, lower[..., None], upper[..., None])
-    return torch.cat([torch.where(k == free, policy[..., :-1], 0.0), k], dim=-1)
+    policy = m_u / m_uu
+    held = policy.clamp(lower, upper)
+    inside = (held == policy).narrow(2, policy.shape[2] - 2, 1)
+    return torch.where(inside, policy, held)
 
 
-def _several(m_ux: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+def _several(m_u: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(m_uu)
-    policy = -torch.cholesky_solve(m_ux, factor)
-    k = policy[..., -1]
-    if ((lower <= k) & (k <= upper)).all() and not failed.any():
+    policy = torch.cholesky_solve(m_u, factor)
+    column = m_u.shape[2] - m_u.shape[1] - 1
+    least, most = -upper[..., column], -lower[..., column]
+    k = -policy[..., column]
+    if ((least <= k) & (k <= most)).all() and not failed.any():
         return policy
-    k, free = box_qp(m_uu, m_ux[..., -1], lower, upper)
+    k, free = box_qp(m_uu, m_u[..., column], least, most)
     factor, _ = torch.linalg.cholesky_ex(on_free(m_uu, free))
-    K = -torch.cholesky_solve(m_ux[..., :-1] * free[..., None], factor)
-    return torch.cat([K, k[..., None]], dim=-1)
+    K = torch.cholesky_solve(m_u[..., :column] * free[..., None], factor)
+    return torch.cat([K, -k[..., None], lower[..., column + 1 :]], dim=-1)

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from planners.closed_loop import closed_loop, path_value
-from planners.control_limits import limited_policy
+from planners.control_limits import limited_policy, limits_of_policy
 from planners.interface import Objective, Plan
 from planners.predict import predict, with_candidates
 from planners.quadratize import quadratize
-from planners.riccati import riccati, stack_dynamics
+from planners.riccati import gains_of, riccati, stack_dynamics
 from planners.search_trace import Scored, search_trace
 from planners.starts import starting_actions
 from planners.tracking import follow
@@ -33,14 +33,15 @@ class LocalProblem(NamedTuple):
     """The linear-quadratic problem in deviations from a trajectory as `riccati` wants it; rows are all starts of all
     environments.
 
-    dynamics ``[rows, horizon, latent + 1, latent + 1 + action]``, cost ``[rows, horizon, n, n]`` with ``n = latent + 1
-    + action``, final ``[rows, latent + 1, latent + 1]``, slope ``[rows]`` the steepest slope of any step's cost.
+    dynamics and cost ``[rows, horizon, n, n]``, final ``[rows, n, n]`` with ``n = latent + 1 + action``. scale
+    ``[rows]`` is what a damping of one adds to the curvature of every action: the largest slope or curvature in any
+    step.
     """
 
     dynamics: Tensor
     cost: Tensor
     final: Tensor
-    slope: Tensor
+    scale: Tensor
 
 
 class Search(NamedTuple):
@@ -142,28 +143,37 @@ class ILQR:
         """Costs are paid in ``(z', a)``; the dynamics carry them back to ``(z, a)``, which keeps them convex."""
         local = self.model.linearize(_departed(state, search.states), search.actions)
         on_arrival, final = quadratize(self.objective, search.states, search.actions, self.discount)
-        dynamics = stack_dynamics(local.A, local.B)
-        action = local.B.shape[-1]
-        itself = torch.eye(dynamics.shape[-1], dtype=dynamics.dtype, device=dynamics.device)[-action:]
-        back = torch.cat([dynamics, itself.expand(*dynamics.shape[:-2], -1, -1)], dim=-2).flatten(0, 1)
+        dynamics = stack_dynamics(local.A, local.B).flatten(0, 1)
+        back = dynamics + self._on_action(dynamics)
         cost = back.mT @ on_arrival.flatten(0, 1) @ back
-        slope = cost[..., -1 - action, :].abs().amax((-1, -2))
-        return LocalProblem(dynamics.flatten(0, 1), cost, final.flatten(0, 1), slope)
+        rows = cost[..., -1 - self.model.sizes.action :, :]
+        return LocalProblem(dynamics, cost, final.flatten(0, 1), rows.abs().amax((1, 2, 3)))
 
     def _backward(self, search: Search, problem: LocalProblem) -> tuple[Search, Tensor]:
-        """Gains and the feed-forward corrections ``[batch, starts, horizon, action]`` of the damped local problem."""
-        actions = search.actions.flatten(0, 1)
-        lower, upper = (-1 - actions).unbind(1), (1 - actions).unbind(1)
-        scale, shift = _damping(search.damping.flatten(), problem.slope, actions.shape[-1])
+        """Gains and the feed-forward corrections ``[batch, starts, horizon, action]`` of the damped local problem.
 
-        def policy(t: int, m_ux: Tensor, m_uu: Tensor) -> Tensor:
-            return limited_policy(m_ux, torch.addcmul(shift, m_uu, scale), lower[t], upper[t])
+        Damping is a cost on corrections, so that the recursion weighs later steps knowing that they are damped too.
+        """
+        sizes, actions = self.model.sizes, search.actions.flatten(0, 1)
+        lower, upper = (x.unbind(1) for x in limits_of_policy(-1 - actions, 1 - actions, sizes.latent))
 
-        policies, _ = riccati(problem.dynamics, problem.cost, problem.final, policy)
-        policies = policies.unflatten(0, search.actions.shape[:2])
-        gains, feed_forward = policies[..., :-1], policies[..., -1]
+        def policy(t: int, m_u: Tensor, m_uu: Tensor) -> Tensor:
+            return limited_policy(m_u, m_uu, lower[t], upper[t])
+
+        limits = torch.finfo(actions.dtype)
+        weight = (search.damping.flatten() + limits.eps) * problem.scale + limits.tiny
+        cost = problem.cost + weight[:, None, None, None] * self._on_action(actions)
+        policies, _ = riccati(problem.dynamics, cost, problem.final, sizes.action, policy)
+        gains, feed_forward = gains_of(policies.unflatten(0, search.actions.shape[:2]))
         converged = search.converged | (feed_forward.abs().amax((-1, -2)) < self.tolerance)
         return search._replace(gains=gains, converged=converged), feed_forward
+
+    def _on_action(self, like: Tensor) -> Tensor:
+        """The identity on the action and zero elsewhere, ``[n, n]``."""
+        sizes = self.model.sizes
+        ones = like.new_zeros(sizes.latent + 1 + sizes.action)
+        ones[-sizes.action :] = 1
+        return ones.diag()
 
     def _forward(self, state: State, search: Search, feed_forward: Tensor) -> tuple[Search, Tensor, Tensor]:
         """The best of all step lengths where it is an improvement; which were, ``[batch, starts]``; and all scores."""
@@ -196,17 +206,6 @@ def _departed(state: State, arrived: State) -> State:
     begin = state.map(lambda x: x[:, None, None])
     pairs = zip(begin, arrived, strict=True)
     return State(*(torch.cat([b.expand(-1, a.shape[1], -1, -1), a[..., :-1, :]], dim=-2) for b, a in pairs))
-
-
-def _damping(damping: Tensor, slope: Tensor, action: int) -> tuple[Tensor, Tensor]:
-    """``scale`` and ``shift``, ``[rows, action, action]``: the action's curvature M becomes ``scale * M + shift``.
-
-    Marquardt's scaling of the diagonal, and a multiple of the slope, which bounds the step where there is no curvature.
-    """
-    eye = torch.eye(action, dtype=damping.dtype, device=damping.device)
-    least = torch.finfo(damping.dtype).eps
-    shift = (damping + least) * slope + torch.finfo(damping.dtype).tiny
-    return 1 + damping[:, None, None] * eye, shift[:, None, None] * eye
 
 
 def _adapted(damping: Tensor, accepted: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from planners.riccati import riccati, stack_dynamics, stack_quadratic
+from planners.riccati import gains_of, riccati, stack_cost, stack_dynamics
 
 
 class Regulator(NamedTuple):
@@ -69,13 +70,13 @@ def lqr(
     offset = _given(offset, "offset", (*leading, latent), B)
 
     hessian = torch.cat([torch.cat([Q, cross], -1), torch.cat([cross.mT, R], -1)], -2)
-    final = stack_quadratic(final_Q, final_q, latent)
-    problem = stack_dynamics(A, B, offset), stack_quadratic(hessian, torch.cat([q, r], -1), latent), final
-    dynamics, cost, final = (x.reshape(-1, *x.shape[len(leading) - 1 :]) for x in problem)
-    solved = riccati(dynamics, cost, final, _minimise)
+    cost = stack_cost(hessian, torch.cat([q, r], -1), latent)
+    final = stack_cost(pad(final_Q, (0, action, 0, action)), pad(final_q, (0, action)), latent)
+    flat = [x.reshape(-1, *x.shape[len(leading) - 1 :]) for x in (stack_dynamics(A, B, offset), cost, final)]
+    solved = riccati(flat[0], flat[1], flat[2], action, _minimise)
     policies, values = (x.reshape(*leading[:-1], *x.shape[1:]) for x in solved)
-    V, v, w = values[..., :-1, :-1], values[..., :-1, -1], values[..., -1, -1] / 2
-    return Regulator(policies[..., :-1], policies[..., -1], V, v, w)
+    V, v, w = values[..., :latent, :latent], values[..., :latent, latent], values[..., latent, latent] / 2
+    return Regulator(*gains_of(policies), V, v, w)
 
 
 def rollout(
@@ -94,14 +95,14 @@ def rollout(
     return torch.stack(xs, dim=-2), torch.stack(us, dim=-2)
 
 
-def _minimise(t: int, m_ux: Tensor, m_uu: Tensor) -> Tensor:
+def _minimise(t: int, m_u: Tensor, m_uu: Tensor) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(m_uu)
     if failed.any():
         raise ValueError(
             f"the cost has no minimum: at step {t} the curvature of the action, R + B' V B, is not positive definite; "
             f"got {m_uu[failed.bool()][0].tolist()}; make R positive definite"
         )
-    return -torch.cholesky_solve(m_ux, factor)
+    return torch.cholesky_solve(m_u, factor)
 
 
 def _given(x: Tensor | None, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from planners.interface import Objective
-from planners.riccati import stack_quadratic
+from planners.riccati import stack_cost
 from worldmodel.interface import State
 from worldmodel.linearize import rows_of_jacobian
 
@@ -20,27 +21,27 @@ from worldmodel.linearize import rows_of_jacobian
 def quadratize(objective: Objective, states: State, actions: Tensor, discount: float = 1.0) -> tuple[Tensor, Tensor]:
     """Costs around states arrived at ``[..., horizon, latent]`` and actions ``[..., horizon, action]``.
 
-    Returns the cost of each step in deviations ``(dz', 1, da)``, ``[..., horizon, latent + 1 + action, latent + 1 +
-    action]``, and of the end in ``(dz', 1)``, ``[..., latent + 1, latent + 1]``; signs are those of costs. Weights are
+    Returns the cost of each step, ``[..., horizon, n, n]``, and of the end, ``[..., n, n]``, in deviations ``(dz', 1,
+    da)`` as `planners.riccati` stacks them, ``n = latent + 1 + action``; signs are those of costs. Weights are
     those of `planners.predict`: discount and the probability of being alive. What survival does to later rewards enters
     to first order exactly; of its second order, products of slopes of survival and later value are left out. A Hessian
     that is not finite is taken for zero.
     """
+    latent, width = sum(x.shape[-1] for x in states), actions.shape[-1]
     with torch.enable_grad():
         inputs = [x.detach().requires_grad_() for x in (*states, actions)]
-        latent = State(*inputs[:2])
-        rewards, alive = objective.reward(latent, inputs[2]), objective.continues(latent)
+        arrived = State(*inputs[:2])
+        gain, alive = objective.reward(arrived, inputs[2]), objective.continues(arrived)
         end_inputs = [x.detach()[..., -1, :].requires_grad_() for x in states]
         end = objective.terminal(State(*end_inputs))
-        weights = torch.cumprod(alive.detach() * discount, dim=-1)
-        gain = rewards
         if alive.requires_grad:
-            gain = rewards + discount * alive * _to_go(rewards.detach(), alive.detach(), end.detach(), discount)
-        gain = torch.cat([gain[..., :1], gain[..., 1:] * weights[..., :-1]], dim=-1)
-        step_parts = _second_order(gain, inputs)
-        end_parts = _second_order(end * weights[..., -1], end_inputs)
-    size = inputs[0].shape[-1] + inputs[1].shape[-1]
-    return _convex_cost(*step_parts, size), _convex_cost(*end_parts, size)
+            gain = gain + discount * alive * _to_go(gain.detach(), alive.detach(), end.detach(), discount)
+        step_parts, end_parts = _second_order(gain, inputs), _second_order(end, end_inputs)
+    weights = torch.cumprod(alive.detach() * discount, dim=-1)
+    before = torch.cat([torch.ones_like(weights[..., :1]), weights[..., :-1]], dim=-1)
+    hessian, gradient = _convex_cost(*end_parts, weights[..., -1])
+    final = stack_cost(pad(hessian, (0, width, 0, width)), pad(gradient, (0, width)), latent)
+    return stack_cost(*_convex_cost(*step_parts, before), latent), final
 
 
 def project_psd(hessian: Tensor) -> Tensor:
@@ -57,20 +58,19 @@ def project_psd(hessian: Tensor) -> Tensor:
 
 
 def _second_order(value: Tensor, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Gradient ``[..., n]`` and Hessian ``[..., n, n]`` of each row of ``value [...]`` over its row of inputs."""
+    """Hessian ``[..., n, n]`` and gradient ``[..., n]`` of each row of ``value [...]`` over its row of inputs."""
+    size = sum(x.shape[-1] for x in inputs)
     if not value.requires_grad:
-        gradient = torch.cat([torch.zeros_like(x) for x in inputs], dim=-1)
-    else:
-        found = torch.autograd.grad(value.sum(), inputs, create_graph=True, allow_unused=True)
-        pairs = zip(found, inputs, strict=True)
-        gradient = torch.cat([torch.zeros_like(x) if g is None else g for g, x in pairs], dim=-1)
-    return gradient.detach(), torch.cat(rows_of_jacobian(gradient, inputs), dim=-1)
+        return value.new_zeros(*value.shape, size, size), value.new_zeros(*value.shape, size)
+    found = torch.autograd.grad(value.sum(), inputs, create_graph=True, materialize_grads=True)
+    gradient = torch.cat(found, dim=-1)
+    return torch.cat(rows_of_jacobian(gradient, inputs), dim=-1), gradient.detach()
 
 
-def _convex_cost(gradient: Tensor, hessian: Tensor, latent: int) -> Tensor:
-    cost = -(hessian + hessian.mT) / 2
-    finite = torch.isfinite(cost).all(-1).all(-1)[..., None, None]
-    return stack_quadratic(project_psd(torch.where(finite, cost, 0.0)), -gradient, latent)
+def _convex_cost(hessian: Tensor, gradient: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Convex Hessian and gradient of the cost ``-weight · value``; a Hessian that is not finite is zero."""
+    cost = torch.where(torch.isfinite(hessian).all(-1, keepdim=True).all(-2, keepdim=True), hessian, 0.0)
+    return project_psd((cost + cost.mT) * (weight[..., None, None] / -2)), gradient * -weight[..., None]
 
 
 def _to_go(rewards: Tensor, alive: Tensor, end: Tensor, discount: float) -> Tensor:
