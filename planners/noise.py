@@ -35,15 +35,15 @@ class Coloured:
 
     def __call__(self, shape: tuple[int, int, int], generator: torch.Generator, dtype: torch.dtype) -> Tensor:
         draws = white(shape, generator, dtype)
-        return torch.as_tensor(colouring(shape[1], self.exponent), dtype=dtype, device=draws.device) @ draws
+        return colouring(shape[1], self.exponent, dtype, draws.device) @ draws
 
 
 @cache
-def colouring(horizon: int, exponent: float) -> np.ndarray:
+def colouring(horizon: int, exponent: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The matrix ``[horizon, horizon]`` that turns white noise into coloured noise of unit variance.
 
     Scaling the Fourier components of white noise is linear and the same for every sample: one matrix product does it.
     """
     scale = np.maximum(np.fft.rfftfreq(horizon), 1 / horizon) ** (-exponent / 2)
     matrix = np.fft.irfft(scale[:, None] * np.fft.rfft(np.eye(horizon), axis=0), n=horizon, axis=0)
-    return matrix / np.linalg.norm(matrix[0])
+    return torch.as_tensor(matrix / np.linalg.norm(matrix[0]), dtype=dtype, device=device)

@@ -33,9 +33,10 @@ def moments(candidates: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @cache
-def smoothing_matrix(horizon: int, window: int) -> np.ndarray:
+def smoothing(horizon: int, window: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Savitzky-Golay filter of order two as a matrix ``[horizon, horizon]``; MPPI smooths with it (Williams 2017)."""
-    return savgol_filter(np.eye(horizon), window, polyorder=2, axis=0)
+    matrix = savgol_filter(np.eye(horizon), window, polyorder=2, axis=0)
+    return torch.as_tensor(matrix, dtype=dtype, device=device)
 
 
 def _unnormalised(scores: Tensor, temperature: float) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 from planners.interface import Objective, Plan
 from planners.noise import Coloured, Noise, uniform, white
 from planners.predict import predict, with_candidates
-from planners.refit import elite_weights, moments, smoothing_matrix
+from planners.refit import elite_weights, moments, smoothing
 from planners.search_trace import Scored, search_trace
 from worldmodel.interface import State, WorldModel
 
@@ -155,8 +155,7 @@ class SamplingPlanner:
         if self.momentum:
             mean, std = mean.lerp(search.mean, self.momentum), std.lerp(search.std, self.momentum)
         if self.smoothing > 1:
-            filter_ = torch.as_tensor(smoothing_matrix(self.horizon, self.smoothing)).to(mean)
-            mean = (filter_ @ mean).clamp(-1, 1)
+            mean = (smoothing(self.horizon, self.smoothing, mean.dtype, mean.device) @ mean).clamp(-1, 1)
         usable = usable[:, None, None]
         mean = torch.where(usable, mean, search.mean)
         return mean, torch.where(usable, std.clamp(min=self.min_std), search.std) if self.adapt_std else search.std

@@ -10,6 +10,7 @@ import torch
 from torch import Generator
 
 from planners import sampling
+from planners.ilqr import ILQR
 from planners.interface import Objective, Plan, Planner
 from planners.objective import ControlPenalty, LearnedReward, Sum
 from planners.predict import predict
@@ -24,6 +25,7 @@ PLANNERS: list[tuple[str, Factory]] = [
     ("cem", lambda m, o, g, h: sampling.cem(m, o, g, horizon=h, candidates=128, iterations=6, elites=16)),
     ("icem", lambda m, o, g, h: sampling.icem(m, o, g, horizon=h)),
     ("mppi", lambda m, o, g, h: sampling.mppi(m, o, g, horizon=h, candidates=128)),
+    ("ilqr", lambda m, o, g, h: ILQR(m, o, g, horizon=h)),
     ("tdmpc", lambda m, o, g, h: sampling.tdmpc(m, o, g, horizon=h, candidates=128, elites=16)),
 ]
 TOYS = [("point_mass", toys.point_mass), ("two_basins", toys.two_basins), ("cliff", toys.cliff)]
@@ -50,7 +52,8 @@ def row(state: State, i: int) -> State:
 
 def row_of_plan(plan: Plan, i: int) -> Plan:
     carried = None if plan.carried is None else plan.carried[i : i + 1]
-    return Plan(plan.actions[i : i + 1], row(plan.states, i), plan.value[i : i + 1], {}, carried)
+    gains = None if plan.gains is None else plan.gains[i : i + 1]
+    return Plan(plan.actions[i : i + 1], row(plan.states, i), plan.value[i : i + 1], {}, carried, gains)
 
 
 @every_planner

@@ -10,7 +10,7 @@ from planners.noise import Coloured, colouring, uniform, white
 @pytest.mark.parametrize("horizon", [1, 2, 5, 12, 31])
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 2.5])
 def test_coloured_noise_has_unit_variance_at_every_step(horizon: int, exponent: float) -> None:
-    variance = torch.from_numpy(colouring(horizon, exponent)).square().sum(1)
+    variance = colouring(horizon, exponent, torch.float64, torch.device("cpu")).square().sum(1)
     torch.testing.assert_close(variance, torch.ones_like(variance))
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from planners.refit import elite_weights, moments, smoothing_matrix
+from planners.refit import elite_weights, moments, smoothing
 
 SCORES = torch.tensor([[1.0, 3.0, 2.0, -math.inf], [0.0, -math.inf, -math.inf, -math.inf]])
 
@@ -43,7 +43,7 @@ def test_moments_are_weighted() -> None:
 
 
 def test_smoothing_leaves_parabolas_and_damps_zigzag() -> None:
-    matrix, steps = torch.from_numpy(smoothing_matrix(10, 5)), torch.arange(10, dtype=torch.float64)
+    matrix, steps = smoothing(10, 5, torch.float64, torch.device("cpu")), torch.arange(10, dtype=torch.float64)
     torch.testing.assert_close(matrix @ steps**2, steps**2)
     zigzag = (-1.0) ** steps
     assert (matrix @ zigzag).abs().max() < 0.9
