@@ -98,12 +98,13 @@ class GradientPlanner:
         with torch.set_grad_enabled(needed):
             actions = actions.detach().requires_grad_(needed)
             _, value = predict(self.model, self.objective, begin, actions, self.discount)
+            total = value.sum()
         scores = torch.where(torch.isfinite(value), value, -math.inf).detach()
         if not needed:
             return scores, None
         if not value.requires_grad:
             return scores, torch.zeros_like(actions)
-        (slope,) = torch.autograd.grad(value.sum(), actions, materialize_grads=True)
+        (slope,) = torch.autograd.grad(total, actions, materialize_grads=True)
         return scores, slope.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
     def _step(self, climb: Climb, slope: Tensor, i: int) -> Climb:
