@@ -10,6 +10,9 @@ import torch
 from torch import Generator
 
 from planners import sampling
+from planners.gradient import GradientPlanner
+from planners.ilqr import ILQR
+from planners.gradient import GradientPlanner
 from planners.ilqr import ILQR
 from planners.interface import Objective, Plan, Planner
 from planners.objective import ControlPenalty, LearnedReward, Sum
@@ -26,7 +29,11 @@ PLANNERS: list[tuple[str, Factory]] = [
     ("icem", lambda m, o, g, h: sampling.icem(m, o, g, horizon=h)),
     ("mppi", lambda m, o, g, h: sampling.mppi(m, o, g, horizon=h, candidates=128)),
     ("ilqr", lambda m, o, g, h: ILQR(m, o, g, horizon=h)),
+    ("gradient", lambda m, o, g, h: GradientPlanner(m, o, g, horizon=h)),
     ("tdmpc", lambda m, o, g, h: sampling.tdmpc(m, o, g, horizon=h, candidates=128, elites=16)),
+    ("ilqr", lambda m, o, g, h: ILQR(m, o, g, horizon=h)),
+    ("ilqr_starts", lambda m, o, g, h: ILQR(m, o, g, horizon=h, starts=4)),
+    ("gradient", lambda m, o, g, h: GradientPlanner(m, o, g, horizon=h)),
 ]
 TOYS = [("point_mass", toys.point_mass), ("two_basins", toys.two_basins), ("cliff", toys.cliff)]
 
