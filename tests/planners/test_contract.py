@@ -12,8 +12,6 @@ from torch import Generator
 from planners import sampling
 from planners.gradient import GradientPlanner
 from planners.ilqr import ILQR
-from planners.gradient import GradientPlanner
-from planners.ilqr import ILQR
 from planners.interface import Objective, Plan, Planner
 from planners.objective import ControlPenalty, LearnedReward, Sum
 from planners.predict import predict
@@ -28,8 +26,6 @@ PLANNERS: list[tuple[str, Factory]] = [
     ("cem", lambda m, o, g, h: sampling.cem(m, o, g, horizon=h, candidates=128, iterations=6, elites=16)),
     ("icem", lambda m, o, g, h: sampling.icem(m, o, g, horizon=h)),
     ("mppi", lambda m, o, g, h: sampling.mppi(m, o, g, horizon=h, candidates=128)),
-    ("ilqr", lambda m, o, g, h: ILQR(m, o, g, horizon=h)),
-    ("gradient", lambda m, o, g, h: GradientPlanner(m, o, g, horizon=h)),
     ("tdmpc", lambda m, o, g, h: sampling.tdmpc(m, o, g, horizon=h, candidates=128, elites=16)),
     ("ilqr", lambda m, o, g, h: ILQR(m, o, g, horizon=h)),
     ("ilqr_starts", lambda m, o, g, h: ILQR(m, o, g, horizon=h, starts=4)),
