@@ -17,6 +17,7 @@ from worldmodel.episode import Episode
 from worldmodel.interface import Belief, State, WorldModel
 
 Progress = Callable[[int, Belief, Plan], None]
+Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]  # as `VectorEnv.step` returns it
 
 
 class Run(NamedTuple):
@@ -71,13 +72,12 @@ def run_episode(
         seconds = time.perf_counter() - started
         if progress:
             progress(decision, belief, plan)
-        observation, reward, terminated, truncated, info = envs.step(executed)
-        recording.add(observation, executed, reward, terminated, truncated, info, plan.value, seconds)
+        step = envs.step(executed)
+        recording.add(executed, step, plan.value, seconds)
         if recording.finished.all():
             return recording.runs()
-        if (ended := terminated | truncated).any():
-            envs.reset(options={"reset_mask": ended})
-        decision += 1
+        _restart(envs, step)
+        observation, decision = step[0], decision + 1
 
 
 class Recording:
@@ -93,18 +93,9 @@ class Recording:
         self.values: list[np.ndarray] = []
         self.seconds: list[float] = []
 
-    def add(
-        self,
-        observation: np.ndarray,
-        action: np.ndarray,
-        reward: np.ndarray,
-        terminated: np.ndarray,
-        truncated: np.ndarray,
-        info: dict[str, Any],
-        value: Tensor,
-        seconds: float,
-    ) -> None:
-        """The step that ``action`` led to, and the prediction it was decided by."""
+    def add(self, action: np.ndarray, step: Step, value: Tensor, seconds: float) -> None:
+        """The step that ``action`` led to, and the value and the time of the decision for it."""
+        observation, reward, terminated, truncated, info = step
         self.observations.append(observation)
         self.actions.append(action)
         self.rewards.append(np.asarray(reward, dtype=np.float32))
@@ -142,6 +133,12 @@ def _check_arguments(envs: VectorEnv, noise_std: float, generator: Generator | N
         )
     if (noise_std > 0 or sample) and generator is None:
         raise ValueError(f"noise_std={noise_std} and sample={sample} need a torch.Generator to draw from; pass one.")
+
+
+def _restart(envs: VectorEnv, step: Step) -> None:
+    _, _, terminated, truncated, _ = step
+    if (ended := terminated | truncated).any():
+        envs.reset(options={"reset_mask": ended})
 
 
 @torch.no_grad()
