@@ -1,5 +1,5 @@
 """Compile the Triton kernel for a GPU that is not there, and count what came out. Run as
-``python -m tests.worldmodel.kernels.compile_ahead CAPABILITY PRECISION``: prints JSON.
+``python -m tests.worldmodel.kernels.compile_ahead CAPABILITY PRECISION narrow|wide mean|sampled``: prints JSON.
 
 A process of its own, because the tests' process may have Triton's interpreter switched on.
 """
@@ -29,8 +29,9 @@ ONES = ("deter_feature", "stoch_feature", "action_feature", "noise_feature")
 MULTIPLES = (*FLOAT_POINTERS, *OPERAND_POINTERS, "inputs_p", "hidden_p", "deter_p", "prior_p")
 
 
-def compiled(capability: int, precision: launcher.Precision, sampled: bool) -> triton.compiler.CompiledKernel:
-    tiles = launcher.TILES[precision]
+def compiled(
+    capability: int, precision: launcher.Precision, tiles: launcher.Tiles, sampled: bool
+) -> triton.compiler.CompiledKernel:
     constants = {**launcher.constants(make_weights(PLANET), sampled, precision, tiles), **dict.fromkeys(ONES, 1)}
     operand = {"bf16": "*bf16", "tf32": "*fp32"}[precision]
     kinds = {**dict.fromkeys(FLOAT_POINTERS, "*fp32"), **dict.fromkeys(OPERAND_POINTERS, operand)}
@@ -65,4 +66,6 @@ def output(*command: object) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measures(compiled(int(sys.argv[1]), sys.argv[2], sampled="sampled" in sys.argv))))
+    capability, precision, width, noise = sys.argv[1:]
+    tiles = {"narrow": launcher.NARROW, "wide": launcher.WIDE}[width][precision]
+    print(json.dumps(measures(compiled(int(capability), precision, tiles, noise == "sampled"))))

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from worldmodel.kernels.rssm_rollout import triton as launcher
+
+FILE = Path(launcher.__file__).with_name("triton_kernel.py")
 
 
 @functools.cache
 def kernel() -> ModuleType:
+    return load(FILE)
+
+
+def load(path: Path) -> ModuleType:
     """Triton asks the environment when it decorates, so the variable is set for just that long, and after Triton
     itself was imported: its own library is to stay compiled."""
     importlib.import_module("triton.language")
-    path = Path(launcher.__file__).with_name("triton_kernel.py")
     spec = importlib.util.spec_from_file_location("interpreted_rollout_kernel", path)
     module = importlib.util.module_from_spec(spec)
-    before = os.environ.get("TRITON_INTERPRET")
-    os.environ["TRITON_INTERPRET"] = "1"
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_INTERPRET", "1")
         spec.loader.exec_module(module)
-    finally:
-        if before is None:
-            del os.environ["TRITON_INTERPRET"]
-        else:
-            os.environ["TRITON_INTERPRET"] = before
     return module
+
+
+def use(patch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    """Launches go to ``module``, with products in float32 (see `operand` in the kernel)."""
+    constants = launcher.constants
+    patch.setattr(launcher, "kernel", lambda: module)
+    patch.setattr(launcher, "constants", lambda *arguments: {**constants(*arguments), "UPCAST": True})

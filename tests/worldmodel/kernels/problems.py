@@ -40,15 +40,18 @@ def make_weights(sizes: RolloutSizes, seed: int = 0) -> RSSMWeights:
     return RSSMWeights(*(tensor.detach().clone() for tensor in tensors))
 
 
-def make(sizes: RolloutSizes, lead: tuple[int, ...], horizon: int, sampled: bool, seed: int = 0) -> Problem:
-    """Start states per candidate; large actions, so that every nonlinearity is used beyond its linear part."""
+def make(
+    sizes: RolloutSizes, lead: tuple[int, ...], horizon: int, sampled: bool, reach: float = 3.0, seed: int = 0
+) -> Problem:
+    """Start states per candidate; actions of ``reach`` standard deviation, by default so large that every
+    nonlinearity is used beyond its linear part."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
     deter, stoch = normal(*lead, sizes.deter).tanh(), 2 * normal(*lead, sizes.stoch)
-    actions = 3 * normal(*lead, horizon, sizes.action)
+    actions = reach * normal(*lead, horizon, sizes.action)
     noise = normal(*lead, horizon, sizes.stoch) if sampled else None
     return Problem(make_weights(sizes, seed), deter, stoch, actions, noise)
 

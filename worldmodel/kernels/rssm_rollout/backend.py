@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from worldmodel.kernels.rssm_rollout import cpu, cpu_build, reference
+from worldmodel.kernels.rssm_rollout import cpu, reference, triton
 from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
 
 Rollout = Callable[[RSSMWeights, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
-NAMES = ("reference", "cpu", "triton")
+IMPLEMENTATIONS: dict[str, Rollout] = {
+    "reference": reference.rollout,
+    "cpu": cpu.rollout,
+    "triton": triton.rollout,
+    "triton-tf32": functools.partial(triton.rollout, precision="tf32"),
+}
 
 
 def choose(impl: str | None, weights: RSSMWeights, *inputs: Tensor) -> Rollout:
     """The implementation: the fastest that supports the request, or the named one, or ValueError saying why not."""
-    if impl is None:
-        return reference.rollout if cpu_obstacle(weights, inputs) else cpu.rollout
-    if impl == "reference":
-        return reference.rollout
-    if impl not in NAMES:
-        raise ValueError(f"impl must be one of {', '.join(NAMES)} or None, got {impl!r}")
-    obstacle = cpu_obstacle(weights, inputs)
-    if obstacle:
-        raise ValueError(f"impl='{impl}' cannot do this roll-out: {obstacle}. Leave impl out, or take 'reference'")
-    return cpu.rollout
-
-
-def cpu_obstacle(weights: RSSMWeights, inputs: tuple[Tensor, ...]) -> str | None:
-    """Why the C++ kernel cannot answer, or None."""
     tensors = (*weights, *inputs)
+    if impl is None:
+        name = "cpu" if inputs[0].is_cpu else "triton"
+        return IMPLEMENTATIONS["reference" if obstacle(name, tensors) else name]
+    if impl not in IMPLEMENTATIONS:
+        raise ValueError(f"impl must be one of {', '.join(IMPLEMENTATIONS)} or None, got {impl!r}")
+    reason = obstacle(impl, tensors)
+    if reason:
+        raise ValueError(f"impl='{impl}' cannot do this roll-out: {reason}. Leave impl out, or take 'reference'")
+    return IMPLEMENTATIONS[impl]
+
+
+def obstacle(impl: str, tensors: tuple[Tensor, ...]) -> str | None:
+    """Why ``impl`` cannot answer a request with these tensors, or None."""
+    if impl == "reference":
+        return None
+    device = tensors[-1].device
     for tensor in tensors:
-        if not tensor.is_cpu or tensor.dtype is not torch.float32:
-            return f"it needs float32 on the CPU everywhere, got {kinds(tensors)}"
-    return watched(tensors) or (None if cpu_build.library() else "it could not be built here (the log says why)")
+        if tensor.device != device or tensor.dtype is not torch.float32:
+            return f"it needs float32 on one device everywhere, got {kinds(tensors)}"
+    return watched(tensors) or (cpu.obstacle(device) if impl == "cpu" else triton.obstacle(device))
 
 
 def kinds(tensors: tuple[Tensor, ...]) -> str:

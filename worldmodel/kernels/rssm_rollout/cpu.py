@@ -41,6 +41,13 @@ def rollout(
     return deters, stochs
 
 
+def obstacle(device: torch.device) -> str | None:
+    """Why the kernel cannot run on ``device``, or None."""
+    if device.type != "cpu":
+        return f"it runs on the CPU, got {device}"
+    return None if library() else "the C++ kernel could not be built here (the log says why)"
+
+
 def described(tensor: Tensor, lead: torch.Size, steps: int) -> list[int]:
     """Address and strides (leading axes, step, feature), as the C++ struct ``Input``."""
     if tensor.shape[: -1 - steps] != lead:

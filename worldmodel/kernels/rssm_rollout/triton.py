@@ -31,10 +31,14 @@ class Tiles(NamedTuple):
     warps: int
 
 
-# The largest that compile without spilling for compute capability 8.0, 9.0 and 10.0 (tests hold that).
-TILES: dict[Precision, Tiles] = {
+# The largest that compile without spilling for compute capability 8.0, 9.0 and 10.0; tests hold that.
+NARROW: dict[Precision, Tiles] = {
     "bf16": Tiles(candidates=16, outputs=256, gates=128, step=32, stages=3, warps=8),
     "tf32": Tiles(candidates=16, outputs=128, gates=64, step=32, stages=3, warps=8),
+}
+WIDE: dict[Precision, Tiles] = {
+    "bf16": Tiles(candidates=32, outputs=128, gates=64, step=32, stages=3, warps=8),
+    "tf32": Tiles(candidates=32, outputs=128, gates=64, step=32, stages=3, warps=8),
 }
 OPERANDS: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "tf32": torch.float32}
 
@@ -63,12 +67,12 @@ def rollout(
     tiles: Tiles | None = None,
 ) -> tuple[Tensor, Tensor]:
     """As `reference.rollout`, in float32 with operands of ``precision``."""
-    tiles = tiles or TILES[precision]
     lead, horizon = actions.shape[:-2], actions.shape[-2]
     sizes, rows = weights.sizes, math.prod(lead)
     deters, stochs = actions.new_empty(*lead, horizon, sizes.deter), actions.new_empty(*lead, horizon, sizes.stoch)
     if rows == 0:
         return deters, stochs
+    tiles = tiles or tiles_for(rows, precision, actions.device)
     packed = packs(precision, tiles.step).get(weights)
     inputs = [two_level(deter, lead, 1), two_level(stoch, lead, 1), two_level(actions, lead, 2)]
     inputs.append(inputs[2] if noise is None else two_level(noise, lead, 2))
@@ -93,6 +97,14 @@ def rollout(
         num_stages=tiles.stages,
     )
     return deters, stochs
+
+
+def tiles_for(rows: int, precision: Precision, device: torch.device) -> Tiles:
+    """Few candidates a program while every program has a multiprocessor to itself: the latency is then that of one.
+    With more, each program streams the weights for twice as many. (By argument; nobody has measured it yet.)"""
+    at_once = torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+    fits = rows <= at_once * NARROW[precision].candidates
+    return (NARROW if fits else WIDE)[precision]
 
 
 def constants(weights: RSSMWeights, sampled: bool, precision: Precision, tiles: Tiles) -> dict[str, object]:
@@ -156,5 +168,13 @@ def kernel() -> ModuleType:
 
 
 @functools.cache
-def installed() -> bool:
-    return importlib.util.find_spec("triton") is not None
+def obstacle(device: torch.device) -> str | None:
+    """Why the kernel cannot run on ``device``, or None."""
+    if device.type != "cuda":
+        return f"it needs a CUDA device, got {device}"
+    if importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    capability = torch.cuda.get_device_capability(device)
+    if capability < (8, 0):
+        return f"it needs compute capability 8.0 or newer, and {device} has {capability[0]}.{capability[1]}"
+    return None
