@@ -15,7 +15,7 @@ from planners.box_qp import box_qp, on_free
 
 
 def limited_policy(m_u: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
-    """``G = [-K -k I]``, ``[batch, action, n]``, see `planners.riccati`.
+    """``G = [-K I -k]``, ``[batch, action, n]``, see `planners.riccati`.
 
     m_u ``[batch, action, n]``, m_uu ``[batch, action, action]``; lower and upper ``[batch, action, n]`` are limits of G
     where the action is held, as made by `limits_of_policy`. Where m_uu is not positive definite, G is not finite in
@@ -25,10 +25,11 @@ def limited_policy(m_u: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> T
 
 
 def limits_of_policy(lower: Tensor, upper: Tensor, latent: int) -> tuple[Tensor, Tensor]:
-    """Limits of k, ``[..., action]``, as limits of ``G = [-K -k I]``, ``[..., action, n]``; a held K is zero."""
+    """Limits of k, ``[..., action]``, as limits of ``G = [-K I -k]``, ``[..., action, n]``; a held K is zero."""
     action = lower.shape[-1]
     itself = torch.eye(action, dtype=lower.dtype, device=lower.device).expand(*lower.shape, -1)
-    least, most = (torch.cat([pad(-k[..., None], (latent, 0)), itself], dim=-1) for k in (upper, lower))
+    held = pad(itself, (latent, 0))
+    least, most = (torch.cat([held, -k[..., None]], dim=-1) for k in (upper, lower))
     return least, most
 
 
@@ -36,19 +37,18 @@ def _single(m_u: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     """One action: the box is an interval and its quadratic program a clamp."""
     policy = m_u / m_uu
     held = policy.clamp(lower, upper)
-    inside = (held == policy).narrow(2, policy.shape[2] - 2, 1)
+    inside = (held == policy).narrow(2, policy.shape[2] - 1, 1)
     return torch.where(inside, policy, held)
 
 
 def _several(m_u: Tensor, m_uu: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(m_uu)
     policy = torch.cholesky_solve(m_u, factor)
-    column = m_u.shape[2] - m_u.shape[1] - 1
-    least, most = -upper[..., column], -lower[..., column]
-    k = -policy[..., column]
+    least, k, most = -upper[..., -1], -policy[..., -1], -lower[..., -1]
     if ((least <= k) & (k <= most)).all() and not failed.any():
         return policy
-    k, free = box_qp(m_uu, m_u[..., column], least, most)
+    k, free = box_qp(m_uu, m_u[..., -1], least, most)
     factor, _ = torch.linalg.cholesky_ex(on_free(m_uu, free))
-    K = torch.cholesky_solve(m_u[..., :column] * free[..., None], factor)
-    return torch.cat([K, -k[..., None], lower[..., column + 1 :]], dim=-1)
+    latent = m_u.shape[2] - m_u.shape[1] - 1
+    K = torch.cholesky_solve(m_u[..., :latent] * free[..., None], factor)
+    return torch.cat([K, lower[..., latent:-1], -k[..., None]], dim=-1)

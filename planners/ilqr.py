@@ -33,7 +33,7 @@ class LocalProblem(NamedTuple):
     """The linear-quadratic problem in deviations from a trajectory as `riccati` wants it; rows are all starts of all
     environments.
 
-    dynamics and cost ``[rows, horizon, n, n]``, final ``[rows, n, n]`` with ``n = latent + 1 + action``. scale
+    dynamics and cost ``[rows, horizon, n, n]``, final ``[rows, n, n]`` with ``n = latent + action + 1``. scale
     ``[rows]`` is what a damping of one adds to the curvature of every action: the largest slope or curvature in any
     step.
     """
@@ -146,7 +146,7 @@ class ILQR:
         dynamics = stack_dynamics(local.A, local.B).flatten(0, 1)
         back = dynamics + self._on_action(dynamics)
         cost = back.mT @ on_arrival.flatten(0, 1) @ back
-        rows = cost[..., -1 - self.model.sizes.action :, :]
+        rows = cost[..., self.model.sizes.latent :, :]
         return LocalProblem(dynamics, cost, final.flatten(0, 1), rows.abs().amax((1, 2, 3)))
 
     def _backward(self, search: Search, problem: LocalProblem) -> tuple[Search, Tensor]:
@@ -162,17 +162,17 @@ class ILQR:
 
         limits = torch.finfo(actions.dtype)
         weight = (search.damping.flatten() + limits.eps) * problem.scale + limits.tiny
-        cost = problem.cost + weight[:, None, None, None] * self._on_action(actions)
+        cost = torch.addcmul(problem.cost, weight[:, None, None, None], self._on_action(actions))
         policies, _ = riccati(problem.dynamics, cost, problem.final, sizes.action, policy)
-        gains, feed_forward = gains_of(policies.unflatten(0, search.actions.shape[:2]))
+        gains, feed_forward = gains_of(torch.stack(policies, dim=1).unflatten(0, search.actions.shape[:2]))
         converged = search.converged | (feed_forward.abs().amax((-1, -2)) < self.tolerance)
         return search._replace(gains=gains, converged=converged), feed_forward
 
     def _on_action(self, like: Tensor) -> Tensor:
         """The identity on the action and zero elsewhere, ``[n, n]``."""
         sizes = self.model.sizes
-        ones = like.new_zeros(sizes.latent + 1 + sizes.action)
-        ones[-sizes.action :] = 1
+        ones = like.new_zeros(sizes.latent + sizes.action + 1)
+        ones[sizes.latent : -1] = 1
         return ones.diag()
 
     def _forward(self, state: State, search: Search, feed_forward: Tensor) -> tuple[Search, Tensor, Tensor]:

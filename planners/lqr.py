@@ -70,12 +70,12 @@ def lqr(
     offset = _given(offset, "offset", (*leading, latent), B)
 
     hessian = torch.cat([torch.cat([Q, cross], -1), torch.cat([cross.mT, R], -1)], -2)
-    cost = stack_cost(hessian, torch.cat([q, r], -1), latent)
-    final = stack_cost(pad(final_Q, (0, action, 0, action)), pad(final_q, (0, action)), latent)
+    cost = stack_cost(hessian, torch.cat([q, r], -1))
+    final = stack_cost(pad(final_Q, (0, action, 0, action)), pad(final_q, (0, action)))
     flat = [x.reshape(-1, *x.shape[len(leading) - 1 :]) for x in (stack_dynamics(A, B, offset), cost, final)]
     solved = riccati(flat[0], flat[1], flat[2], action, _minimise)
-    policies, values = (x.reshape(*leading[:-1], *x.shape[1:]) for x in solved)
-    V, v, w = values[..., :latent, :latent], values[..., :latent, latent], values[..., latent, latent] / 2
+    policies, values = (torch.stack(x, dim=1).reshape(*leading[:-1], -1, *x[0].shape[1:]) for x in solved)
+    V, v, w = values[..., :latent, :latent], values[..., :latent, -1], values[..., -1, -1] / 2
     return Regulator(*gains_of(policies), V, v, w)
 
 

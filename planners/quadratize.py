@@ -21,13 +21,12 @@ from worldmodel.linearize import rows_of_jacobian
 def quadratize(objective: Objective, states: State, actions: Tensor, discount: float = 1.0) -> tuple[Tensor, Tensor]:
     """Costs around states arrived at ``[..., horizon, latent]`` and actions ``[..., horizon, action]``.
 
-    Returns the cost of each step, ``[..., horizon, n, n]``, and of the end, ``[..., n, n]``, in deviations ``(dz', 1,
-    da)`` as `planners.riccati` stacks them, ``n = latent + 1 + action``; signs are those of costs. Weights are
+    Returns the cost of each step, ``[..., horizon, n, n]``, and of the end, ``[..., n, n]``, in deviations ``(dz', da,
+    1)`` as `planners.riccati` stacks them, ``n = latent + action + 1``; signs are those of costs. Weights are
     those of `planners.predict`: discount and the probability of being alive. What survival does to later rewards enters
     to first order exactly; of its second order, products of slopes of survival and later value are left out. A Hessian
     that is not finite is taken for zero.
     """
-    latent, width = sum(x.shape[-1] for x in states), actions.shape[-1]
     with torch.enable_grad():
         inputs = [x.detach().requires_grad_() for x in (*states, actions)]
         arrived = State(*inputs[:2])
@@ -36,41 +35,40 @@ def quadratize(objective: Objective, states: State, actions: Tensor, discount: f
         end = objective.terminal(State(*end_inputs))
         if alive.requires_grad:
             gain = gain + discount * alive * _to_go(gain.detach(), alive.detach(), end.detach(), discount)
-        step_parts, end_parts = _second_order(gain, inputs), _second_order(end, end_inputs)
-    weights = torch.cumprod(alive.detach() * discount, dim=-1)
-    before = torch.cat([torch.ones_like(weights[..., :1]), weights[..., :-1]], dim=-1)
-    hessian, gradient = _convex_cost(*end_parts, weights[..., -1])
-    final = stack_cost(pad(hessian, (0, width, 0, width)), pad(gradient, (0, width)), latent)
-    return stack_cost(*_convex_cost(*step_parts, before), latent), final
+        weights = torch.cumprod(alive.detach() * discount, dim=-1)
+        before = torch.cat([torch.ones_like(weights[..., :1]), weights[..., :-1]], dim=-1)
+        step_cost = stack_cost(*_convex_cost(gain, inputs, before))
+        if not end.requires_grad:
+            return step_cost, step_cost.new_zeros(*end.shape, *step_cost.shape[-2:])
+        hessian, gradient = _convex_cost(end, end_inputs, weights[..., -1])
+    width = actions.shape[-1]
+    return step_cost, stack_cost(pad(hessian, (0, width, 0, width)), pad(gradient, (0, width)))
 
 
 def project_psd(hessian: Tensor) -> Tensor:
     """The nearest positive semi-definite matrices to symmetric ``[..., n, n]``, in Frobenius norm (Higham 1988).
 
     Unchanged where the Cholesky factorisation finds all of them positive definite, which is far cheaper. Eigenvalues
-    are raised to rounding errors of the largest one rather than to zero, so that the factorisation exists.
+    are raised to rounding errors of the largest one rather than to zero, so that the factorisation exists. Matrices
+    that are not finite become zero.
     """
-    if not torch.linalg.cholesky_ex(hessian).info.any():
+    if not torch.linalg.cholesky_ex(hessian).info.any() and hessian.sum().isfinite():
         return hessian
-    values, vectors = torch.linalg.eigh(hessian)
+    finite = torch.isfinite(hessian).all(-1, keepdim=True).all(-2, keepdim=True)
+    values, vectors = torch.linalg.eigh(torch.where(finite, hessian, 0.0))
     floor = torch.finfo(hessian.dtype).eps * values.abs().amax(-1, keepdim=True)
     return (vectors * values.maximum(floor)[..., None, :]) @ vectors.mT
 
 
-def _second_order(value: Tensor, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Hessian ``[..., n, n]`` and gradient ``[..., n]`` of each row of ``value [...]`` over its row of inputs."""
-    size = sum(x.shape[-1] for x in inputs)
+def _convex_cost(value: Tensor, inputs: list[Tensor], weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Hessian ``[..., n, n]``, made convex, and gradient ``[..., n]`` of the cost ``-weight · value``, row by row."""
     if not value.requires_grad:
+        size = sum(x.shape[-1] for x in inputs)
         return value.new_zeros(*value.shape, size, size), value.new_zeros(*value.shape, size)
     found = torch.autograd.grad(value.sum(), inputs, create_graph=True, materialize_grads=True)
     gradient = torch.cat(found, dim=-1)
-    return torch.cat(rows_of_jacobian(gradient, inputs), dim=-1), gradient.detach()
-
-
-def _convex_cost(hessian: Tensor, gradient: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Convex Hessian and gradient of the cost ``-weight · value``; a Hessian that is not finite is zero."""
-    cost = torch.where(torch.isfinite(hessian).all(-1, keepdim=True).all(-2, keepdim=True), hessian, 0.0)
-    return project_psd((cost + cost.mT) * (weight[..., None, None] / -2)), gradient * -weight[..., None]
+    hessian = torch.cat(rows_of_jacobian(gradient, inputs), dim=-1)
+    return project_psd(hessian * -weight[..., None, None]), gradient.detach() * -weight[..., None]
 
 
 def _to_go(rewards: Tensor, alive: Tensor, end: Tensor, discount: float) -> Tensor:
