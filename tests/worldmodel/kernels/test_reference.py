@@ -66,6 +66,12 @@ def test_dispatch_leaves_float32_under_transforms_to_the_reference():
     assert along.abs().max() > 0
 
 
+def test_torch_compile_takes_it_whole():
+    problem = make(ODD, (3,), horizon=2, sampled=True)
+    traced = torch.compile(rssm_rollout, backend="eager", fullgraph=True)
+    assert error(traced(*problem), step_by_step(problem)) < 1e-6
+
+
 def test_gradients_flow_by_default():
     problem = make(ODD, (3,), horizon=3, sampled=False)
     actions = problem.actions.requires_grad_()

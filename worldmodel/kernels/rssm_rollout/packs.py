@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -9,27 +10,31 @@ from typing import Generic, TypeVar
 from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
 
 Key = tuple[tuple[int, int, tuple[int, ...]], ...]
-
-
 Pack = TypeVar("Pack")
 
 
 class Packs(Generic[Pack]):
     """A few packs, the least recently used one is dropped. Holds on to the weights of each, so that no other tensor
-    can come to lie at their addresses while the pack lives."""
+    can come to lie at their addresses while the pack lives.
+
+    A change is seen if PyTorch counts it: in-place operations, optimisers, `load_state_dict`. Writing through
+    ``tensor.data`` is not counted.
+    """
 
     def __init__(self, pack: Callable[[RSSMWeights], Pack], capacity: int = 4):
         self.pack, self.capacity = pack, capacity
         self.entries: OrderedDict[Key, tuple[RSSMWeights, Pack]] = OrderedDict()
+        self.lock = threading.Lock()
 
     def get(self, weights: RSSMWeights) -> Pack:
         try:
             key = tuple([(weight.data_ptr(), weight._version, weight.stride()) for weight in weights])
         except RuntimeError:  # tensors made in inference mode do not count their versions
             return self.pack(weights)
-        if key not in self.entries:
-            self.entries[key] = (weights, self.pack(weights))
-            if len(self.entries) > self.capacity:
-                self.entries.popitem(last=False)
-        self.entries.move_to_end(key)
-        return self.entries[key][1]
+        with self.lock:
+            if key not in self.entries:
+                self.entries[key] = (weights, self.pack(weights))
+                if len(self.entries) > self.capacity:
+                    self.entries.popitem(last=False)
+            self.entries.move_to_end(key)
+            return self.entries[key][1]

@@ -12,23 +12,33 @@ the raw standard deviations are not computed. In-place only on fresh results who
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from worldmodel.kernels.rssm_rollout.weights import MIN_STD, RSSMWeights
 
+Step = Callable[[RSSMWeights, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def step(weights: RSSMWeights, by_action: Tensor, h: Tensor, s: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+    """One step of all rows; ``by_action [rows, hidden]`` is the action's share of x, bias included."""
+    x = functional.elu_(torch.addmm(by_action, s, weights.inputs_weight[:, : s.shape[-1]].t()))
+    h = gru(weights, x, h)
+    return h, sample(weights, h, noise)
+
 
 def rollout(
-    weights: RSSMWeights, deter: Tensor, stoch: Tensor, actions: Tensor, noise: Tensor | None
+    weights: RSSMWeights, deter: Tensor, stoch: Tensor, actions: Tensor, noise: Tensor | None, step: Step = step
 ) -> tuple[Tensor, Tensor]:
     """Roll ``deter [..., deter]``, ``stoch [..., stoch]`` along ``actions [..., horizon, action]``.
 
-    All leading axes are equal or broadcast. Returns ``[..., horizon, deter]`` and ``[..., horizon, stoch]``.
+    The leading axes of ``actions`` are the result's, those of the others broadcast to them. step: this module's, or
+    the same one compiled. Returns ``[..., horizon, deter]`` and ``[..., horizon, stoch]``.
     """
-    lead = actions.shape[:-2]
-    width = weights.stats_weight.shape[0] // 2
-    horizon = actions.shape[-2]
+    lead, horizon, width = actions.shape[:-2], actions.shape[-2], weights.sizes.stoch
     by_action = functional.linear(actions, weights.inputs_weight[:, width:], weights.inputs_bias)
     by_action = by_action.reshape(-1, horizon, by_action.shape[-1])
     draws = None if noise is None else noise.expand(*lead, horizon, width).reshape(-1, horizon, width)
@@ -36,9 +46,7 @@ def rollout(
     s = stoch.expand(*lead, width).reshape(-1, width)
     deters, stochs = [], []
     for t in range(horizon):
-        x = functional.elu_(torch.addmm(by_action[:, t], s, weights.inputs_weight[:, :width].t()))
-        h = gru(weights, x, h)
-        s = sample(weights, h, None if draws is None else draws[:, t])
+        h, s = step(weights, by_action[:, t], h, s, None if draws is None else draws[:, t])
         deters.append(h)
         stochs.append(s)
     shape = (*lead, horizon, -1)
