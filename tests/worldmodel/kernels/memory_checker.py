@@ -14,8 +14,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-NEVER = -1
+NEVER, GUARD = -1, 1 << 20
+
+
+def bytes_of(storage: torch.UntypedStorage) -> Tensor:
+    return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
 @dataclass
@@ -37,16 +42,34 @@ class Region:
 
 class Checker:
     def __init__(self, fresh: tuple[str, ...]):
-        self.fresh, self.regions, self.epoch, self.program = fresh, [], 0, 0
+        self.fresh, self.epoch, self.program = fresh, 0, 0
+        self.regions: list[Region] = []
+        self.copies: dict[int, tuple[torch.UntypedStorage, Tensor]] = {}
         self.reports: set[str] = set()
 
-    def arguments(self, names: list[str], values: list[object]) -> None:
-        self.regions = []
-        for name, tensor in zip(names, values, strict=False):
-            if isinstance(tensor, torch.Tensor):
-                storage, itemsize = tensor.untyped_storage(), tensor.element_size()
-                region = Region(name, storage.data_ptr(), itemsize, storage.nbytes() // itemsize, name in self.fresh)
-                self.regions.append(region)
+    def guarded(self, names: list[str], values: list[object]) -> list[object]:
+        """The arguments with each storage copied to where nothing else is near, so that no access past its end can
+        happen to hit another tensor."""
+        self.regions, self.copies = [], {}
+        named = zip(names, values, strict=False)  # the names of constants follow
+        return [self.moved(name, value) if isinstance(value, Tensor) else value for name, value in named]
+
+    def moved(self, name: str, tensor: Tensor) -> Tensor:
+        storage, itemsize = tensor.untyped_storage(), tensor.element_size()
+        if storage.data_ptr() not in self.copies:
+            room = torch.empty(storage.nbytes() + 2 * GUARD, dtype=torch.uint8)
+            inside = room[GUARD:-GUARD]
+            inside.copy_(bytes_of(storage))
+            self.copies[storage.data_ptr()] = (storage, inside)
+            size = storage.nbytes() // itemsize
+            self.regions.append(Region(name, inside.data_ptr(), itemsize, size, name in self.fresh))
+        room = self.copies[storage.data_ptr()][1].untyped_storage()
+        offset = GUARD // itemsize + tensor.storage_offset()
+        return tensor.new_empty(0).set_(room, offset, tensor.shape, tensor.stride())
+
+    def restore(self) -> None:
+        for storage, inside in self.copies.values():
+            bytes_of(storage).copy_(inside)
 
     def start_program(self, index: int) -> None:
         self.program = index
@@ -101,7 +124,6 @@ def checked(fresh: tuple[str, ...]) -> Iterator[Checker]:
 
     checker, builder, executor = Checker(fresh), interpreter.InterpreterBuilder, interpreter.GridExecutor
     load, store, set_program = builder.create_masked_load, builder.create_masked_store, builder.set_grid_idx
-    to_host = executor._init_args_hst
 
     def narrowed(ptrs, mask, check):
         """What is out of bounds is reported, and not done: it would hit the test's own memory."""
@@ -120,9 +142,7 @@ def checked(fresh: tuple[str, ...]) -> Iterator[Checker]:
         return set_program(self, x, y, z)
 
     def watched_arguments(self, arguments, keywords):
-        on_host = to_host(self, arguments, keywords)
-        checker.arguments(self.arg_names, on_host[0])
-        return on_host
+        return checker.guarded(self.arg_names, arguments), keywords
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "create_masked_load", watched_load)
@@ -130,4 +150,5 @@ def checked(fresh: tuple[str, ...]) -> Iterator[Checker]:
         patch.setattr(builder, "create_barrier", lambda self: checker.barrier())
         patch.setattr(builder, "set_grid_idx", watched_program)
         patch.setattr(executor, "_init_args_hst", watched_arguments)
+        patch.setattr(executor, "_restore_args_dev", lambda *_: checker.restore())
         yield checker

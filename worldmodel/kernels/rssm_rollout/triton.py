@@ -80,22 +80,23 @@ def rollout(
     programs = -(-rows // tiles.candidates)
     width = sum(padded) + padded[2]  # deter twice: one step reads it while the next is written
     scratch = torch.empty(programs * tiles.candidates * width, dtype=OPERANDS[precision], device=actions.device)
-    kernel().rollout_kernel[(programs,)](
-        *inputs,
-        deters,
-        stochs,
-        scratch,
-        *packed,
-        rows,
-        lead[-1] if lead else 1,
-        horizon,
-        *sizes,
-        *padded,
-        *(stride for tensor in inputs for stride in tensor.stride()),
-        **constants(weights, noise is not None, precision, tiles),
-        num_warps=tiles.warps,
-        num_stages=tiles.stages,
-    )
+    with torch.cuda.device_of(actions):  # Triton launches on the current device
+        kernel().rollout_kernel[(programs,)](
+            *inputs,
+            deters,
+            stochs,
+            scratch,
+            *packed,
+            rows,
+            lead[-1] if lead else 1,
+            horizon,
+            *sizes,
+            *padded,
+            *(stride for tensor in inputs for stride in tensor.stride()),
+            **constants(weights, noise is not None, precision, tiles),
+            num_warps=tiles.warps,
+            num_stages=tiles.stages,
+        )
     return deters, stochs
 
 
