@@ -109,12 +109,13 @@ def tiles_for(rows: int, precision: Precision, device: torch.device) -> Tiles:
 
 
 def constants(weights: RSSMWeights, sampled: bool, precision: Precision, tiles: Tiles) -> dict[str, object]:
-    """The kernel's compile-time arguments."""
+    """The kernel's compile-time arguments. Tiles of outputs are no wider than small layers need, and whole steps wide,
+    so that each layer writes the padding that the next one reads."""
     sizes = weights.sizes
     return {
         "BN": tiles.candidates,
-        "BO": tiles.outputs,
-        "BG": tiles.gates,
+        "BO": min(tiles.outputs, power_of_two(max(sizes.hidden, sizes.prior), least=tiles.step)),
+        "BG": min(tiles.gates, power_of_two(sizes.deter, least=tiles.step)),
         "BS": min(tiles.gates, power_of_two(sizes.stoch, least=16)),
         "BA": min(tiles.gates, power_of_two(sizes.action, least=1)),
         "BK": tiles.step,
