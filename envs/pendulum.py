@@ -60,7 +60,7 @@ class Pendulum:
         return torch.stack([angle, velocity], dim=-1)
 
     def reward(self, state: Tensor) -> Tensor:
-        return tolerance(torch.cos(state[..., 0]), lower=math.cos(math.radians(14)), upper=1.0, margin=1.0)
+        return tolerance(torch.cos(state[..., 0]), lower=math.cos(math.radians(14)), upper=1.0, margin=1.5)
 
     def terminated(self, state: Tensor) -> Tensor:
         return torch.zeros_like(state[..., 0], dtype=torch.bool)

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from planners.interface import Plan, Planner
 from worldmodel.episode import Episode
-from worldmodel.interface import Belief, State, WorldModel
+from worldmodel.interface import Belief, KnowsState, State, WorldModel
 
 Progress = Callable[[int, Belief, Plan], None]
 Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]  # as `VectorEnv.step` returns it
@@ -45,7 +45,8 @@ def run_episode(
 ) -> list[Run]:
     """One episode in each of ``envs``, in their order.
 
-    model: None for a planner that needs no belief (`RandomPolicy`); it is given a state of width 0.
+    model: None for a planner that needs no belief (`RandomPolicy`); it is given a state of width 0. A model that
+    `KnowsState` is told the true state instead of filtering images.
     seed: of the environments' resets. noise_std: of normal noise added to the actions, which are then clamped to
     [-1, 1]; the filter sees what was executed. sample: whether the filter samples its posterior rather than taking the
     mean. Both draw from ``generator``, which they need.
@@ -65,7 +66,7 @@ def run_episode(
     while True:
         started = time.perf_counter()
         if model:
-            belief = _filtered(model, belief, action, observation, generator if sample else None)
+            belief = _filtered(model, belief, action, observation, info, generator if sample else None)
         action, plan = planner.plan(belief.state, plan)
         action = _explored(action, noise_std, generator)
         executed = action.detach().cpu().numpy().astype(np.float32)
@@ -77,7 +78,7 @@ def run_episode(
         if recording.finished.all():
             return recording.runs()
         _restart(envs, step)
-        observation, decision = step[0], decision + 1
+        observation, info, decision = step[0], step[4], decision + 1
 
 
 class Recording:
@@ -143,8 +144,15 @@ def _restart(envs: VectorEnv, step: Step) -> None:
 
 @torch.no_grad()
 def _filtered(
-    model: WorldModel, belief: Belief, action: Tensor, observation: np.ndarray, generator: Generator | None
+    model: WorldModel,
+    belief: Belief,
+    action: Tensor,
+    observation: np.ndarray,
+    info: dict[str, Any],
+    generator: Generator | None,
 ) -> Belief:
+    if isinstance(model, KnowsState):
+        return model.believe(info["state"])
     stoch = belief.state.stoch
     image = torch.as_tensor(observation, device=stoch.device)
     return model.filter(belief, action, image, None if generator is None else _normal(stoch, generator))

@@ -25,8 +25,11 @@ def elite_weights(scores: Tensor, elites: int, temperature: float = math.inf) ->
 
 
 def moments(candidates: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted mean and standard deviation ``[batch, horizon, action]`` of ``candidates [batch, candidates, ...]``."""
-    mean = torch.bmm(weights[:, None], candidates.flatten(2))
+    """Weighted mean and standard deviation ``[batch, horizon, action]`` of ``candidates [batch, candidates, ...]``.
+
+    The mean is held within [-1, 1], where all actions are: weights that add up to one by rounding only could leave it.
+    """
+    mean = torch.bmm(weights[:, None], candidates.flatten(2)).clamp_(-1, 1)
     variance = torch.bmm(weights[:, None], (candidates.flatten(2) - mean).square())
     shape = candidates.shape[2:]
     return mean[:, 0].unflatten(-1, shape), variance[:, 0].sqrt().unflatten(-1, shape)

@@ -38,6 +38,12 @@ class ModelConfig:
     """KL per step below which the KL is not penalised."""
     balance: float = 0.8
     """Share of the KL gradient that trains the prior towards the posterior."""
+    open_loop: float = 1.0
+    """Weight of the open-loop likelihoods: images and rewards predicted by rolling the prior; 0 for the plain ELBO."""
+    open_loop_steps: int = 8
+    """How many steps they look ahead."""
+    open_loop_images: int = 4
+    """Every how many rows an image is decoded for them."""
 
 
 def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -> SequenceVAE:
@@ -51,7 +57,7 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -
         decoder,
         Heads(latent, config.hidden),
         observation,
-        LossScales(config.image_std, config.reward_std, config.free_nats, config.balance),
+        LossScales(**{name: getattr(config, name) for name in LossScales._fields}),
     )
 
 

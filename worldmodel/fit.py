@@ -7,24 +7,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from worldmodel.sequence_vae import SequenceVAE, Sequences
+from worldmodel.sequence_vae import Sequences, SequenceVAE
 
-TRAINED = ("image", "reward", "continuation", "kl_loss")
+LOGGED_ONLY = ("kl",)
 
 
 class NonFiniteLoss(RuntimeError):
     """A loss or a gradient became NaN or infinite; no parameter was changed by the update that found it."""
 
 
-def update(model: SequenceVAE, optimizer: torch.optim.Optimizer, batch: Sequences, noise: Tensor, clip: float) -> dict[str, Tensor]:
+def update(
+    model: SequenceVAE, optimizer: torch.optim.Optimizer, batch: Sequences, noise: Tensor, offset: int, clip: float
+) -> dict[str, Tensor]:
     """One update on windows ``[batch, time, ...]`` with posterior noise ``[batch, time, stoch]``.
+
+    offset: first row from which the model predicts open loop, see `SequenceVAE.losses`.
 
     Returns the mean over valid rows of every loss term, their sum ``loss``, and the gradient norm before clipping.
     Raises `NonFiniteLoss` before the parameters are touched.
     """
     rows = batch.valid.sum()
-    terms = {name: term.sum() / rows for name, term in model.losses(batch, noise).items()}
-    loss = torch.stack([terms[name] for name in TRAINED]).sum()
+    terms = {name: term.sum() / rows for name, term in model.losses(batch, noise, offset).items()}
+    loss = torch.stack([term for name, term in terms.items() if name not in LOGGED_ONLY]).sum()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from worldmodel.networks import mlp
+
+MOST_STEPS_GO_ON = 2.0  # logit that an untrained head starts from
 
 
 class RewardHead(nn.Module):
@@ -25,10 +26,9 @@ class ContinuationHead(nn.Module):
     def __init__(self, latent: int, hidden: int):
         super().__init__()
         self.net = mlp(latent, [hidden], 1)
-        torch.nn.init.constant_(self.net[-1].bias, 2.0)  # most steps do not end an episode
 
     def forward(self, latent: Tensor) -> Tensor:
-        return self.net(latent).squeeze(-1)
+        return self.net(latent).squeeze(-1) + MOST_STEPS_GO_ON
 
 
 class Heads(nn.Module):

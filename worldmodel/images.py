@@ -6,12 +6,14 @@ embedding is a convolution with kernel = stride, hence one plain matrix product,
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 
 def to_model(observation: Tensor) -> Tensor:
-    """The model's door: uint8 ``[..., height, width, channel]`` -> float ``[..., channel, height, width]`` in [0, 1]."""
+    """The model's door: uint8 ``[..., height, width, channel]`` -> ``[..., channel, height, width]`` in [0, 1]."""
     if observation.dtype != torch.uint8:
         raise TypeError(
             f"Observations must be uint8 images [..., height, width, channel]; got dtype {observation.dtype}. "
@@ -81,7 +83,7 @@ class ConvEncoder(nn.Module):
         require_divisible(size, 16)
         self.size, self.channels, self.features = size, channels, features
         widths = [channels, width, 2 * width, 4 * width, 8 * width]
-        pairs = zip(widths[:-1], widths[1:], strict=True)
+        pairs = pairwise(widths)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs)
         self.mix = nn.Linear(8 * width * (size // 16) ** 2, features)
 
@@ -103,7 +105,7 @@ class ConvDecoder(nn.Module):
         self.start = (8 * width, size // 16, size // 16)
         self.lift = nn.Linear(latent, 8 * width * (size // 16) ** 2)
         widths = [8 * width, 4 * width, 2 * width, width, channels]
-        pairs = zip(widths[:-1], widths[1:], strict=True)
+        pairs = pairwise(widths)
         self.layers = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs)
 
     def forward(self, latent: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,3 +121,10 @@ class WorldModel(Protocol):
     def continues(self, state: State) -> Tensor:
         """Probability that the episode goes on after arriving in ``state``, ``[...]`` in [0, 1]."""
         ...
+
+
+@runtime_checkable
+class KnowsState(Protocol):
+    """A model that needs no filter because it is told the true state, ``[batch, state]``: the simulator."""
+
+    def believe(self, true_state: np.ndarray) -> Belief: ...

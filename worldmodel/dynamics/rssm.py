@@ -1,8 +1,8 @@
 """Recurrent state-space model: a deterministic GRU path and a diagonal normal (Hafner 2019, PlaNet, section 3).
 
-    x  = elu(W_x [s, a] + b_x)
-    h' = GRU(x, h)
-    s' ~ N(mean(h'), std(h')²),    (mean, raw) = W_s elu(W_p h' + b_p) + b_s,    std = softplus(raw) + 0.1
+x  = elu(W_x [s, a] + b_x)
+h' = GRU(x, h)
+s' ~ N(mean(h'), std(h')²),    (mean, raw) = W_s elu(W_p h' + b_p) + b_s,    std = softplus(raw) + 0.1
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from torch.nn import functional
 
 from worldmodel.distributions import Normal
 from worldmodel.interface import Linearization, State
-
-MIN_STD = 0.1
+from worldmodel.kernels.rssm_rollout import MIN_STD, RSSMWeights, rssm_rollout
 
 
 class RSSM(nn.Module):
@@ -49,11 +48,15 @@ class RSSM(nn.Module):
         return State(deter, self.prior(context).sample(noise))
 
     def rollout(self, state: State, actions: Tensor, noise: Tensor | None = None) -> State:
-        steps = []
-        for t in range(actions.shape[-2]):
-            state = self.step(state, actions[..., t, :], None if noise is None else noise[..., t, :])
-            steps.append(state)
-        return State(torch.stack([s.deter for s in steps], -2), torch.stack([s.stoch for s in steps], -2))
+        deter, stoch = rssm_rollout(self.weights, state.deter, state.stoch, actions, noise)
+        return State(deter, stoch)
+
+    @property
+    def weights(self) -> RSSMWeights:
+        """The parameters as the roll-out kernels take them."""
+        gates = (self.gru.weight_ih, self.gru.weight_hh, self.gru.bias_ih, self.gru.bias_hh)
+        prior = (self.prior_hidden.weight, self.prior_hidden.bias, self.prior_stats.weight, self.prior_stats.bias)
+        return RSSMWeights(self.inputs.weight, self.inputs.bias, *gates, *prior)
 
     def linearize(self, states: State, actions: Tensor) -> Linearization:
         """Closed-form Jacobians of the mean step: the chain rule through the GRU, two batched products a layer."""

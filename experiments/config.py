@@ -1,0 +1,107 @@
+"""What a training run is made of: one frozen dataclass, every field of which the command line can set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from worldmodel.build import ModelConfig
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """Which planner, and how hard it thinks. None takes the planner's own default."""
+
+    name: str = "cem"
+    """random-shooting, cem, icem, mppi, tdmpc, ilqr or gradient."""
+    horizon: int = 15
+    """Steps looked ahead."""
+    iterations: int | None = None
+    """Refits of the distribution, or steps of the optimiser."""
+    candidates: int | None = None
+    """Action sequences tried per iteration (sampling planners)."""
+    elites: int | None = None
+    """Candidates that the distribution is refitted to (sampling planners)."""
+    colour: float | None = None
+    """Exponent of coloured noise: 0 white, 2 for slow swings (sampling planners)."""
+    temperature: float | None = None
+    """Of the weights by score (mppi, tdmpc)."""
+    std: float | None = None
+    """First standard deviation of the actions (sampling planners)."""
+    min_std: float | None = None
+    """Lower limit of the refitted one (sampling planners)."""
+    momentum: float | None = None
+    """Share of the old mean and std that a refit keeps (sampling planners)."""
+    starts: int | None = None
+    """Initial trajectories side by side (ilqr, gradient)."""
+    replan_every: int | None = None
+    """Plan anew every so many decisions, follow the gains in between (ilqr)."""
+    learning_rate: float | None = None
+    """Of Adam on the actions (gradient)."""
+    discount: float = 1.0
+    """Weight of a reward one step later."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run: alternate collecting episodes and fitting the model."""
+
+    env: str = "pendulum"
+    """Environment, as listed by `worldmodel envs`."""
+    size: int = 32
+    """Side of the images in pixels."""
+    seed: int = 0
+    """Decides everything random: weights, start states, noise, batches."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes CUDA where there is one."""
+    threads: int = 1
+    """CPU threads for the training process; the collector has a process of its own."""
+    seed_episodes: int = 64
+    """Episodes of random actions before the first update."""
+    exploration: float = 0.9
+    """Correlation in time of the random actions in the seed episodes, in [0, 1)."""
+    rounds: int = 12
+    """Rounds of fitting and collecting; a checkpoint after each."""
+    updates: int = 250
+    """Gradient steps per round."""
+    episodes: int = 8
+    """Episodes collected per round, side by side, with the weights of the round's start."""
+    action_noise: float = 0.3
+    """Standard deviation of the noise added to the planner's actions while collecting."""
+    batch: int = 16
+    """Windows per update."""
+    length: int = 32
+    """Rows per window."""
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-4
+    """Reached by a cosine over the whole run."""
+    clip: float = 100.0
+    """Largest gradient norm."""
+    replay_gb: float = 2.0
+    """Cap of the replay on disk in GB; beyond it the oldest whole episodes are dropped."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    collect: PlannerConfig = field(
+        default_factory=lambda: PlannerConfig("icem", 15, candidates=64, iterations=3, elites=8)
+    )
+    """The planner that collects."""
+    planner: PlannerConfig = field(default_factory=PlannerConfig)
+    """The planner that evaluates, unless `evaluate` says otherwise."""
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    return asdict(config)
+
+
+def from_json(data: dict[str, Any]) -> TrainConfig:
+    """The inverse of `to_json`; raises ValueError for fields this version does not know."""
+    values = dict(data)
+    try:
+        values["model"] = ModelConfig(**values["model"])
+        values["collect"] = PlannerConfig(**values["collect"])
+        values["planner"] = PlannerConfig(**values["planner"])
+        return TrainConfig(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"A run's configuration must have the fields of this version; it has others ({error}). "
+            "Use the version of the package that wrote it, or train again."
+        ) from error

@@ -1,0 +1,184 @@
+"""A training run: random seed episodes, then rounds of fitting the model and collecting with a planner on it.
+
+Everything is in the run folder: `config.json`, `metrics.jsonl`, `checkpoint/`, `replay/`. A checkpoint is written after
+every round; a run that was stopped anywhere continues from the last one to the same numbers, to the bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+import envs
+from experiments import environment
+from experiments.collector import Collector, InlineCollector, ProcessCollector
+from experiments.config import TrainConfig, to_json
+from experiments.metrics import Metrics
+from experiments.schedule import cosine
+from experiments.seeds import numpy_generator, torch_generator, training_seed
+from planners.episode import run_episode
+from planners.random_policy import RandomPolicy
+from worldmodel import checkpoint
+from worldmodel.build import build
+from worldmodel.episode import Episode
+from worldmodel.fit import update
+from worldmodel.replay import Batch, Replay
+from worldmodel.sequence_vae import SequenceVAE
+
+LOG_EVERY = 50  # updates between two lines of metrics
+
+
+class Progress(Protocol):
+    """Who is told how the run goes."""
+
+    def updated(self, updates: int, losses: dict[str, float]) -> None: ...
+    def collected(self, episodes: int, returns: list[float]) -> None: ...
+
+
+@dataclass
+class Training:
+    """All that changes during a run."""
+
+    config: TrainConfig
+    folder: Path
+    model: SequenceVAE
+    optimizer: torch.optim.Optimizer
+    replay: Replay
+    noise: torch.Generator
+    batches: np.random.Generator
+    round: int = 0
+    updates: int = 0
+    seconds: float = 0.0
+
+    @property
+    def generators(self) -> dict[str, torch.Generator | np.random.Generator]:
+        return {"noise": self.noise, "batches": self.batches}
+
+
+def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
+    """A new run in ``folder``, with its seed episodes collected and its first checkpoint written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    replay = Replay.create(folder / "replay", replay_rows(config), *environment.shapes(config.env, config.size))
+    for episode in seed_episodes(config):
+        replay.add(episode)
+    training = assemble(config, folder, replay, device)
+    save(training)
+    return training
+
+
+def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.device) -> Training:
+    """Model, optimiser and generators as they are before the first update."""
+    form = environment.shapes(config.env, config.size)
+    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
+        torch.manual_seed(int(torch_generator(config.seed, "weights").initial_seed()))
+        model = build(config.model, form.observation, form.action).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
+    noise = torch_generator(config.seed, "noise", device=device.type)
+    return Training(config, folder, model, optimizer, replay, noise, numpy_generator(config.seed, "batches"))
+
+
+def resume(config: TrainConfig, folder: Path, device: torch.device) -> Training:
+    """The run in ``folder`` as its last checkpoint left it."""
+    training = assemble(config, folder, Replay.open(folder / "replay"), device)
+    progress = checkpoint.restore(
+        folder / "checkpoint", training.model, {"adam": training.optimizer}, training.generators
+    )
+    training.round, training.updates = progress["round"], progress["updates"]
+    training.seconds = progress["seconds"]
+    training.replay.rewind(progress["replay_position"])
+    Metrics(folder / "metrics.jsonl").cut(training.updates)
+    return training
+
+
+def save(training: Training) -> None:
+    position = training.replay.position()
+    progress: dict[str, Any] = {
+        "round": training.round,
+        "updates": training.updates,
+        "seconds": training.seconds,
+        "replay_position": position,
+        "episodes": position,
+    }
+    folder = training.folder / "checkpoint"
+    checkpoint.save(
+        folder, training.model, {"adam": training.optimizer}, to_json(training.config), progress, training.generators
+    )
+    training.replay.mark(position)
+
+
+def train(training: Training, progress: Progress, workers: int = 1) -> None:
+    """Run all rounds that are left. With workers = 1 collecting has a process of its own; the numbers are the same."""
+    config = training.config
+    if training.round >= config.rounds:
+        return
+    collector: Collector = ProcessCollector(config) if workers else InlineCollector(config)
+    try:
+        while training.round < config.rounds:
+            one_round(training, collector, progress)
+    finally:
+        collector.close()
+
+
+def one_round(training: Training, collector: Collector, progress: Progress) -> None:
+    """Fit while episodes are collected with the weights of the round's start; add them, then write a checkpoint."""
+    started, config = time.monotonic(), training.config
+    collecting = (
+        0 < training.round < config.rounds - 1
+    )  # nothing is known before the first, nothing used after the last
+    if collecting:
+        collector.start(training.round, training.model)
+    fit(training, progress)
+    if collecting:
+        add(training, collector.result(), progress)
+    training.round += 1
+    training.seconds += time.monotonic() - started
+    save(training)
+
+
+def fit(training: Training, progress: Progress) -> None:
+    config, model = training.config, training.model
+    device = next(model.parameters()).device
+    metrics = Metrics(training.folder / "metrics.jsonl")
+    shape = (config.batch, config.length, config.model.stoch)
+    for _ in range(config.updates):
+        cosine(training.optimizer, config, training.updates)
+        batch = training.replay.sample(config.batch, config.length, training.batches)
+        batch = Batch(*(field.to(device) for field in batch))
+        noise = torch.randn(shape, generator=training.noise, device=device)
+        offset = int(training.batches.integers(config.model.open_loop_steps))
+        losses = update(model, training.optimizer, batch, noise, offset, config.clip)
+        training.updates += 1
+        if training.updates % LOG_EVERY == 0:
+            values = {name: float(value) for name, value in losses.items()}
+            metrics.write(training.updates, **values)
+            progress.updated(training.updates, values)
+
+
+def add(training: Training, episodes: list[Episode], progress: Progress) -> None:
+    returns = [float(episode.reward.sum()) for episode in episodes]
+    for episode in episodes:
+        training.replay.add(episode)
+    Metrics(training.folder / "metrics.jsonl").write(
+        training.updates, episodes=training.replay.position(), returns=returns
+    )
+    progress.collected(training.replay.position(), returns)
+
+
+def seed_episodes(config: TrainConfig) -> list[Episode]:
+    """Episodes of slowly varying random actions, which reach further than white noise does."""
+    env = environment.make(config.env, config.seed_episodes, config.size)
+    policy = RandomPolicy(env.task.action_size, torch_generator(config.seed, "explore"), config.exploration)
+    return [run.episode for run in run_episode(None, policy, env, training_seed(config.seed, 0))]
+
+
+def replay_rows(config: TrainConfig) -> int:
+    """Rows of the whole run, or as many as ``replay_gb`` has room for."""
+    rows_per_episode = envs.task(config.env).episode_steps + 1
+    wanted = (config.seed_episodes + config.rounds * config.episodes) * rows_per_episode
+    bytes_per_row = config.size**2 * 3 + 64
+    return max(2 * rows_per_episode, min(wanted, int(config.replay_gb * 1e9 / bytes_per_row)))
