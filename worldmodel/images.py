@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 
-def to_model(observation: Tensor) -> Tensor:
+def to_model(observation: Tensor, dtype: torch.dtype) -> Tensor:
     """The model's door: uint8 ``[..., height, width, channel]`` -> ``[..., channel, height, width]`` in [0, 1]."""
     if observation.dtype != torch.uint8:
         raise TypeError(
             f"Observations must be uint8 images [..., height, width, channel]; got dtype {observation.dtype}. "
             "Scale to 0..255 and convert with .to(torch.uint8)."
         )
-    return observation.to(torch.get_default_dtype()).mul_(1 / 255).movedim(-1, -3)
+    return observation.to(dtype).mul_(1 / 255).movedim(-1, -3)
 
 
 def require_divisible(size: int, patch: int) -> None:

@@ -123,8 +123,8 @@ class SequenceVAE(nn.Module):
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor, noise: Tensor | None = None) -> Belief:
         require_shape(observation, self.sizes.observation)
-        belief, _, _ = self._infer(belief, action, self.encoder.features(to_model(observation)), noise)
-        return belief
+        features = self.encoder.features(to_model(observation, belief.state.stoch.dtype))
+        return self._infer(belief, action, features, noise)[0]
 
     def step(self, state: State, action: Tensor, noise: Tensor | None = None) -> State:
         return self.dynamics.step(state, action, noise)
@@ -150,7 +150,7 @@ class SequenceVAE(nn.Module):
         The belief starts afresh at row 0 and wherever ``is_first`` is set: nothing crosses an episode's start.
         """
         require_shape(batch.observation, self.sizes.observation)
-        return self._observe(batch, to_model(batch.observation), noise)
+        return self._observe(batch, to_model(batch.observation, batch.action.dtype), noise)
 
     def _observe(self, batch: Sequences, images: Tensor, noise: Tensor | None) -> Posterior:
         rows, time = batch.action.shape[:2]
@@ -188,7 +188,7 @@ class SequenceVAE(nn.Module):
         continuation head that the episode ends: it sees `terminated` alone.
         """
         require_shape(batch.observation, self.sizes.observation)
-        images = to_model(batch.observation)
+        images = to_model(batch.observation, batch.action.dtype)
         posterior = self._observe(batch, images, noise)
         latent = posterior.states.vector
         terms = {
@@ -201,6 +201,7 @@ class SequenceVAE(nn.Module):
             "kl_loss": balanced_kl(posterior.posterior, posterior.prior, self.scales),
         }
         if self.scales.open_loop:
+            require_offset(offset, batch.action.shape[1])
             terms |= self._open_loop(batch, images, posterior.states, offset)
         return {name: term * batch.valid for name, term in terms.items()}
 
@@ -244,6 +245,8 @@ def open_loop(dynamics: Dynamics, states: State, actions: Tensor, offset: int, s
     time - offset - 1, latent]``. All stretches are rolled forward side by side.
     """
     time = actions.shape[1]
+    if offset == time - 1:
+        return states.map(lambda x: x[:, :0])
     starts = states.map(lambda x: x[:, offset : time - 1 : steps])
     stretches = starts.stoch.shape[1]
     missing = stretches * steps - (time - offset - 1)
@@ -284,4 +287,12 @@ def require_shape(observation: Tensor, expected: tuple[int, int, int]) -> None:
             f"Images must have the size the model was built for, (height, width, channel) = {expected}; got "
             f"{tuple(observation.shape[-3:])}. Make the environment with size={expected[0]}, or train a model for the "
             "other size."
+        )
+
+
+def require_offset(offset: int, time: int) -> None:
+    if not 0 <= offset < time:
+        raise ValueError(
+            f"offset must be a row of the window, 0 to {time - 1}; got {offset}. "
+            "Draw it below the windows' length, or make the windows longer."
         )
