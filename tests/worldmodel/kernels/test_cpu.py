@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from tests.worldmodel.kernels.problems import ODD, PLANET, ROUND, TINY, error, make, step_by_step
-from worldmodel.kernels.rssm_rollout import cpu, cpu_build, rssm_rollout
+from worldmodel.kernels import cpu_build, strides
+from worldmodel.kernels.rssm_rollout import cpu, rssm_rollout
 from worldmodel.kernels.rssm_rollout.weights import RolloutSizes
 
-needs_kernel = pytest.mark.skipif(cpu_build.library() is None, reason="no C++ compiler")
+needs_kernel = pytest.mark.skipif(cpu.library() is None, reason="no C++ compiler")
 SIZES = {"tiny": TINY, "odd": ODD, "round": ROUND, "planet": PLANET, "even": RolloutSizes(24, 8, 1, 256, 40)}
 
 
@@ -47,8 +48,8 @@ def test_any_number_of_threads_gives_the_same_bits(threads, monkeypatch):
 @needs_kernel
 def test_threads_follow_torch_and_the_amount_of_work(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert cpu.threads_for(10) == 1
-    assert cpu.threads_for(10**12) == 4
+    assert strides.threads_for(10) == 1
+    assert strides.threads_for(10**12) == 4
 
 
 @needs_kernel
@@ -178,12 +179,12 @@ def test_unknown_name():
 @pytest.fixture
 def fresh_library():
     """Forgets the loaded kernel for one test."""
-    loaded = cpu_build.library()
-    cpu_build.library.cache_clear()
+    remembered = (cpu.library, cpu_build.library, cpu_build.compiler)
+    for function in remembered:
+        function.cache_clear()
     yield
-    cpu_build.library.cache_clear()
-    if loaded is not None:
-        cpu_build.library()
+    for function in remembered:
+        function.cache_clear()
 
 
 def test_no_compiler_is_said_once_and_the_reference_answers(fresh_library, monkeypatch, caplog):
@@ -193,7 +194,7 @@ def test_no_compiler_is_said_once_and_the_reference_answers(fresh_library, monke
         for _ in range(3):
             assert error(rssm_rollout(*problem), step_by_step(problem)) < 1e-6
     assert [r.message for r in caplog.records if "no C++ compiler" in r.message] == [
-        "no C++ compiler (g++, clang++ or $CXX): roll-outs on the CPU take the slower PyTorch code"
+        "no C++ compiler (g++, clang++ or $CXX): planning on the CPU takes the slower PyTorch code"
     ]
     with pytest.raises(ValueError, match="could not be built here"):
         rssm_rollout(*problem, impl="cpu")
@@ -203,8 +204,8 @@ def test_a_compiler_that_fails_is_said_once(fresh_library, monkeypatch, caplog, 
     monkeypatch.setenv("CXX", shutil.which("false"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with caplog.at_level(logging.WARNING):
-        assert cpu_build.library() is None
-        assert cpu_build.library() is None
+        assert cpu.library() is None
+        assert cpu.library() is None
     assert len(caplog.records) == 1
     assert list((tmp_path / "worldmodel").iterdir()) == []
 
@@ -214,8 +215,8 @@ def test_builds_with_either_compiler(compiler, tmp_path, monkeypatch):
     path = shutil.which(compiler)
     if path is None:
         pytest.skip(f"{compiler} is not installed")
-    kernel = cpu_build.load(path, tmp_path)
-    monkeypatch.setattr(cpu, "kernel_library", lambda: kernel)
+    kernel = cpu.declare(cpu_build.load(cpu.SOURCE, path, tmp_path))
+    monkeypatch.setattr(cpu, "built", lambda: kernel)
     problem = make(ODD, (50,), horizon=4, sampled=True)
     assert error(cpu.rollout(*problem), step_by_step(problem)) < 2e-6
 
@@ -223,24 +224,24 @@ def test_builds_with_either_compiler(compiler, tmp_path, monkeypatch):
 @pytest.mark.parametrize("architecture", ["haswell", "x86-64"])
 def test_narrower_vectors(architecture, tmp_path, monkeypatch):
     """What older processors build: 8 and 4 floats a vector."""
-    compiler, flags = cpu_build.find_compiler(), cpu_build.instruction_sets().split()
+    compiler, flags = cpu_build.compiler(), cpu_build.instruction_sets().split()
     if compiler is None or not {"avx2", "fma"} <= set(flags):
         pytest.skip("needs a compiler and an x86 processor with AVX2")
     native = tuple(flag.replace("native", architecture) for flag in cpu_build.FLAGS)
-    kernel = cpu_build.load(compiler, tmp_path, native)
-    monkeypatch.setattr(cpu, "kernel_library", lambda: kernel)
+    kernel = cpu.declare(cpu_build.load(cpu.SOURCE, compiler, tmp_path, native))
+    monkeypatch.setattr(cpu, "built", lambda: kernel)
     monkeypatch.setattr(cpu, "PACKS", cpu.Packs(cpu.pack))
     problem = make(ODD, (50,), horizon=4, sampled=True)
     assert error(cpu.rollout(*problem), step_by_step(problem)) < 2e-6
 
 
 def test_two_processes_build_at_once(tmp_path):
-    if cpu_build.find_compiler() is None:
+    if cpu_build.compiler() is None:
         pytest.skip("no C++ compiler")
     # The file alone, without the package around it: importing torch twice would take longer than building.
-    code = "import runpy, sys; assert runpy.run_path(sys.argv[1])['library']() is not None"
+    code = "import pathlib, runpy, sys; assert runpy.run_path(sys.argv[1])['library'](pathlib.Path(sys.argv[2]))"
     environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-c", code, cpu_build.__file__]
+    command = [sys.executable, "-c", code, cpu_build.__file__, str(cpu.SOURCE)]
     running = [subprocess.Popen(command, env=environment) for _ in range(2)]
     assert [process.wait(timeout=120) for process in running] == [0, 0]
     assert len(list((tmp_path / "worldmodel").iterdir())) == 1

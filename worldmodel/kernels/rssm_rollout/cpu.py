@@ -4,39 +4,39 @@ they lie, whatever their strides; the states are written straight into the resul
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from worldmodel.kernels.rssm_rollout.cpu_build import library
-from worldmodel.kernels.rssm_rollout.packs import Packs
+from worldmodel.kernels import cpu_build
+from worldmodel.kernels.packs import Packs
 from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
+from worldmodel.kernels.strides import NOTHING, described, sizes_of, threads_for
 
-MAX_LEAD = 8  # as in cpu_kernel.cpp
-FLOPS_PER_THREAD = 4e7  # below about half a millisecond of work, starting a thread costs more than it brings
+SOURCE = Path(__file__).with_name("cpu_kernel.cpp")
 
 
 def rollout(
     weights: RSSMWeights, deter: Tensor, stoch: Tensor, actions: Tensor, noise: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """As `reference.rollout`; float32 only, and the kernel must have been built (`cpu_build.library`)."""
+    """As `reference.rollout`; float32 only, and the kernel must have been built (`obstacle`)."""
     lead, horizon = actions.shape[:-2], actions.shape[-2]
-    if len(lead) > MAX_LEAD:
-        raise ValueError(f"the CPU kernel takes at most {MAX_LEAD} leading axes, got {len(lead)}; flatten some")
-    sizes = weights.sizes
+    sizes, lead_sizes = weights.sizes, sizes_of(lead)
     deters, stochs = actions.new_empty(*lead, horizon, sizes.deter), actions.new_empty(*lead, horizon, sizes.stoch)
     rows = math.prod(lead)
     if rows == 0:
         return deters, stochs
-    kernel = kernel_library()
+    kernel = built()
     threads = threads_for(rows * horizon * sizes.flops(noise is not None))
     scratch = torch.empty(threads * kernel.scratch_size(*sizes))
     packed = PACKS.get(weights)
-    request = [*sizes, horizon, rows, threads, *[1] * (MAX_LEAD - len(lead)), *lead]
+    request = [*sizes, horizon, rows, threads, *lead_sizes]
     request += [packed.data_ptr(), scratch.data_ptr(), deters.data_ptr(), stochs.data_ptr()]
     request += [*described(deter, lead, 0), *described(stoch, lead, 0), *described(actions, lead, 1)]
-    request += described(noise, lead, 1) if noise is not None else [0] * (MAX_LEAD + 3)
+    request += NOTHING if noise is None else described(noise, lead, 1)
     kernel.rollout((ctypes.c_int64 * len(request))(*request))
     return deters, stochs
 
@@ -48,21 +48,24 @@ def obstacle(device: torch.device) -> str | None:
     return None if library() else "the C++ kernel could not be built here (the log says why)"
 
 
-def described(tensor: Tensor, lead: torch.Size, steps: int) -> list[int]:
-    """Address and strides (leading axes, step, feature), as the C++ struct ``Input``."""
-    if tensor.shape[: -1 - steps] != lead:
-        tensor = tensor.expand(*lead, *tensor.shape[-1 - steps :])
-    strides = tensor.stride()
-    count = len(lead)
-    step = strides[count] if steps else 0
-    return [tensor.data_ptr(), *[0] * (MAX_LEAD - count), *strides[:count], step, strides[-1]]
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    kernel = cpu_build.library(SOURCE)
+    return None if kernel is None else declare(kernel)
 
 
-def threads_for(flops: int) -> int:
-    return max(1, min(torch.get_num_threads(), int(flops / FLOPS_PER_THREAD)))
+def declare(kernel: ctypes.CDLL) -> ctypes.CDLL:
+    for name in ("packed_size", "scratch_size"):
+        getattr(kernel, name).restype = ctypes.c_int64
+        getattr(kernel, name).argtypes = [ctypes.c_int64] * 5
+    kernel.pack_weights.restype = None
+    kernel.pack_weights.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 2
+    kernel.rollout.restype = None
+    kernel.rollout.argtypes = [ctypes.c_void_p]
+    return kernel
 
 
-def kernel_library() -> ctypes.CDLL:
+def built() -> ctypes.CDLL:
     kernel = library()
     if kernel is None:
         raise RuntimeError("the CPU kernel is not built here (the log says why); use impl='reference'")
@@ -70,7 +73,7 @@ def kernel_library() -> ctypes.CDLL:
 
 
 def pack(weights: RSSMWeights) -> Tensor:
-    kernel, sizes = kernel_library(), weights.sizes
+    kernel, sizes = built(), weights.sizes
     packed = torch.zeros(kernel.packed_size(*sizes))
     tensors = [weight.detach().contiguous() for weight in weights]
     addresses = (ctypes.c_void_p * len(tensors))(*[tensor.data_ptr() for tensor in tensors])

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from worldmodel.kernels.rssm_rollout.packs import Packs
+from worldmodel.kernels.packs import Packs
 from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
 
 Precision = Literal["bf16", "tf32"]
@@ -141,7 +141,7 @@ def padded_widths(weights: RSSMWeights, step: int) -> list[int]:
 
 
 @functools.cache
-def packs(precision: Precision, step: int) -> Packs[Packed]:
+def packs(precision: Precision, step: int) -> Packs[RSSMWeights, Packed]:
     return Packs(functools.partial(pack, dtype=OPERANDS[precision], step=step))
 
 

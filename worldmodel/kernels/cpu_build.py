@@ -1,4 +1,4 @@
-"""Builds the CPU kernel on first use, keeps the library in the user's cache folder, and loads it.
+"""Builds the CPU kernels on first use, keeps each library in the user's cache folder, and loads it.
 
 The library's name is a hash of the source, the flags, the compiler's version and the processor's instruction sets, so
 a cache folder shared by different machines is safe. It is compiled to a file of its own and moved into place, so any
@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("cpu_kernel.cpp")
+HEADER = Path(__file__).with_name("panels.h")
 # Not -ffast-math: it breaks the exponential's rounding trick and drops NaNs. These two only free the vectoriser.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-pthread")
 BUILD_SECONDS = 300
@@ -26,24 +26,27 @@ logger = logging.getLogger(__name__)
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """The kernel, or None where it cannot be built; the log says why, once."""
-    compiler = find_compiler()
-    if compiler is None:
-        logger.warning("no C++ compiler (g++, clang++ or $CXX): roll-outs on the CPU take the slower PyTorch code")
+def library(source: Path) -> ctypes.CDLL | None:
+    """The kernel of one C++ file, or None where it cannot be built; the log says why, once."""
+    found = compiler()
+    if found is None:
         return None
     try:
-        return load(compiler, cache_folder())
+        return load(source, found, cache_folder())
     except (OSError, subprocess.SubprocessError) as error:
         detail = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        logger.warning("roll-outs on the CPU take the slower PyTorch code: %s failed: %s", compiler, detail[0])
+        logger.warning("%s takes the slower PyTorch code: %s failed: %s", source.parent.name, found, detail[0])
         return None
 
 
-def find_compiler() -> str | None:
+@functools.cache
+def compiler() -> str | None:
     """``$CXX`` if set, else g++ or clang++, as found on the path."""
     names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
-    return next((path for name in names if (path := shutil.which(name))), None)
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        logger.warning("no C++ compiler (g++, clang++ or $CXX): planning on the CPU takes the slower PyTorch code")
+    return found
 
 
 def cache_folder() -> Path:
@@ -57,28 +60,28 @@ def cache_folder() -> Path:
     return folder
 
 
-def load(compiler: str, folder: Path, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
+def load(source: Path, compiler: str, folder: Path, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
     """Build into ``folder`` unless it is there, and load. OSError or SubprocessError where that fails."""
-    path = folder / f"rssm_rollout_{fingerprint(compiler, flags)}.so"
+    path = folder / f"{source.parent.name}_{fingerprint(source, compiler, flags)}.so"
     if not path.exists():
-        build(compiler, flags, path)
-    return declare(ctypes.CDLL(str(path)))
+        build(source, compiler, flags, path)
+    return ctypes.CDLL(str(path))
 
 
-def build(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+def build(source: Path, compiler: str, flags: tuple[str, ...], path: Path) -> None:
     handle, name = tempfile.mkstemp(suffix=".so", dir=path.parent)
     os.close(handle)
     try:
-        command = [compiler, *flags, str(SOURCE), "-o", name]
+        command = [compiler, *flags, str(source), "-o", name]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_SECONDS)
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def fingerprint(compiler: str, flags: tuple[str, ...]) -> str:
+def fingerprint(source: Path, compiler: str, flags: tuple[str, ...]) -> str:
     version = subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True, timeout=60).stdout
-    parts = [SOURCE.read_text(), *flags, version, platform.machine(), instruction_sets()]
+    parts = [source.read_text(), HEADER.read_text(), *flags, version, platform.machine(), instruction_sets()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
@@ -89,14 +92,3 @@ def instruction_sets() -> str:
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-def declare(kernel: ctypes.CDLL) -> ctypes.CDLL:
-    for name in ("packed_size", "scratch_size"):
-        getattr(kernel, name).restype = ctypes.c_int64
-        getattr(kernel, name).argtypes = [ctypes.c_int64] * 5
-    kernel.pack_weights.restype = None
-    kernel.pack_weights.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 2
-    kernel.rollout.restype = None
-    kernel.rollout.argtypes = [ctypes.c_void_p]
-    return kernel

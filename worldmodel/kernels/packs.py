@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from worldmodel.kernels.rssm_rollout.weights import RSSMWeights
+from torch import Tensor
 
 Key = tuple[tuple[int, int, tuple[int, ...]], ...]
 Pack = TypeVar("Pack")
+Weights = TypeVar("Weights", bound=Iterable[Tensor])
 
 
-class Packs(Generic[Pack]):
+class Packs(Generic[Weights, Pack]):
     """A few packs, the least recently used one is dropped. Holds on to the weights of each, so that no other tensor
     can come to lie at their addresses while the pack lives.
 
@@ -21,12 +22,12 @@ class Packs(Generic[Pack]):
     ``tensor.data`` is not counted.
     """
 
-    def __init__(self, pack: Callable[[RSSMWeights], Pack], capacity: int = 4):
+    def __init__(self, pack: Callable[[Weights], Pack], capacity: int = 4):
         self.pack, self.capacity = pack, capacity
-        self.entries: OrderedDict[Key, tuple[RSSMWeights, Pack]] = OrderedDict()
+        self.entries: OrderedDict[Key, tuple[Weights, Pack]] = OrderedDict()
         self.lock = threading.Lock()
 
-    def get(self, weights: RSSMWeights) -> Pack:
+    def get(self, weights: Weights) -> Pack:
         try:
             key = tuple([(weight.data_ptr(), weight._version, weight.stride()) for weight in weights])
         except RuntimeError:  # tensors made in inference mode do not count their versions
