@@ -22,11 +22,14 @@ def to_model(observation: Tensor, dtype: torch.dtype) -> Tensor:
     return observation.to(dtype).mul_(1 / 255).movedim(-1, -3)
 
 
-def require_divisible(size: int, patch: int) -> None:
-    if size % patch:
+HALVED = 16  # four convolutions of stride 2
+
+
+def require_multiple(size: int, of: int, what: str) -> None:
+    if size % of:
         raise ValueError(
-            f"The image size must be a multiple of the patch size; got size {size} and patch {patch}. "
-            f"Use an image size such as {patch * max(1, round(size / patch))} or another patch size."
+            f"The image size must be a multiple of {of}, {what}; got {size}. "
+            f"Use an image size such as {of * max(1, round(size / of))}, or other image networks or patches."
         )
 
 
@@ -35,7 +38,7 @@ class PatchEncoder(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int, patch: int = 8, width: int = 32):
         super().__init__()
-        require_divisible(size, patch)
+        require_multiple(size, patch, "the patch size")
         self.size, self.channels, self.patch, self.features = size, channels, patch, features
         self.embed = nn.Linear(channels * patch * patch, width)
         self.mix = nn.Linear(width * (size // patch) ** 2, features)
@@ -60,7 +63,7 @@ class PatchDecoder(nn.Module):
 
     def __init__(self, latent: int, size: int, channels: int, hidden: int = 128, patch: int = 8, width: int = 32):
         super().__init__()
-        require_divisible(size, patch)
+        require_multiple(size, patch, "the patch size")
         self.size, self.channels, self.patch = size, channels, patch
         self.lift = nn.Linear(latent, hidden)
         self.codes = nn.Linear(hidden, width * (size // patch) ** 2)
@@ -80,12 +83,12 @@ class ConvEncoder(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int, width: int = 32):
         super().__init__()
-        require_divisible(size, 16)
+        require_multiple(size, HALVED, "which the convolutions halve four times")
         self.size, self.channels, self.features = size, channels, features
         widths = [channels, width, 2 * width, 4 * width, 8 * width]
         pairs = pairwise(widths)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs)
-        self.mix = nn.Linear(8 * width * (size // 16) ** 2, features)
+        self.mix = nn.Linear(8 * width * (size // HALVED) ** 2, features)
 
     def forward(self, image: Tensor) -> Tensor:
         batch = image.shape[:-3]
@@ -100,10 +103,10 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, latent: int, size: int, channels: int, width: int = 32):
         super().__init__()
-        require_divisible(size, 16)
+        require_multiple(size, HALVED, "which the convolutions halve four times")
         self.size, self.channels = size, channels
-        self.start = (8 * width, size // 16, size // 16)
-        self.lift = nn.Linear(latent, 8 * width * (size // 16) ** 2)
+        self.start = (8 * width, size // HALVED, size // HALVED)
+        self.lift = nn.Linear(latent, 8 * width * (size // HALVED) ** 2)
         widths = [8 * width, 4 * width, 2 * width, width, channels]
         pairs = pairwise(widths)
         self.layers = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs)
