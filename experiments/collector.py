@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import signal
+import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -64,7 +67,7 @@ class ProcessCollector:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, to_json(config)), daemon=True)
-        self._process.start()
+        _start_deaf(self._process)
         theirs.close()
 
     def start(self, number: int, model: SequenceVAE) -> None:
@@ -113,6 +116,18 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Episode]]:
     return collect
 
 
+def _start_deaf(process: BaseProcess) -> None:
+    """Start a process that Ctrl-C does not reach: a terminal sends it to all, and this one is to end it in order."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may change what signals do
+        process.start()
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by the child, from its first instruction on
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(pipe: Connection, config: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     collect = episode_source(from_json(config))
@@ -123,5 +138,5 @@ def _serve(pipe: Connection, config: dict[str, Any]) -> None:
                 pipe.send(collect(job))
             except Exception as error:  # whatever it is, the training process is to say it
                 pipe.send(error)
-    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+    except (EOFError, BrokenPipeError):
         return

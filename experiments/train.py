@@ -30,7 +30,7 @@ from worldmodel.fit import update
 from worldmodel.replay import Batch, Replay
 from worldmodel.sequence_vae import SequenceVAE
 
-LOG_EVERY = 50  # updates between two lines of metrics
+LOG_EVERY = 50  # updates between two lines of metrics; there is one at the end of each round too
 
 
 class Progress(Protocol):
@@ -145,7 +145,7 @@ def fit(training: Training, progress: Progress) -> None:
     device = next(model.parameters()).device
     metrics = Metrics(training.folder / "metrics.jsonl")
     shape = (config.batch, config.length, config.model.stoch)
-    for _ in range(config.updates):
+    for left in reversed(range(config.updates)):
         cosine(training.optimizer, config, training.updates)
         batch = training.replay.sample(config.batch, config.length, training.batches)
         batch = Batch(*(field.to(device) for field in batch))
@@ -153,7 +153,7 @@ def fit(training: Training, progress: Progress) -> None:
         offset = int(training.batches.integers(config.model.open_loop_steps))
         losses = update(model, training.optimizer, batch, noise, offset, config.clip)
         training.updates += 1
-        if training.updates % LOG_EVERY == 0:
+        if training.updates % LOG_EVERY == 0 or left == 0:
             values = {name: float(value) for name, value in losses.items()}
             metrics.write(training.updates, **values)
             progress.updated(training.updates, values)

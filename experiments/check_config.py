@@ -1,0 +1,44 @@
+"""Everything that can be wrong with a configuration, found before a folder is made or an episode played."""
+
+from __future__ import annotations
+
+import torch
+
+from experiments import environment
+from experiments.config import TrainConfig
+from experiments.errors import UserError
+from experiments.planning import make_planner
+from planners.objective import LearnedReward
+from worldmodel.build import build
+
+AT_LEAST_ONE = ("threads", "seed_episodes", "rounds", "updates", "episodes", "batch")
+
+
+def check(config: TrainConfig) -> None:
+    """Raises UserError, with the rule, what came and what to do."""
+    form = environment.shapes(config.env, config.size)
+    check_numbers(config)
+    try:
+        model = build(config.model, form.observation, form.action)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    for planner in (config.collect, config.planner):
+        make_planner(planner, model, LearnedReward(model), torch.Generator())
+
+
+def check_numbers(config: TrainConfig) -> None:
+    for name in AT_LEAST_ONE:
+        require(getattr(config, name) >= 1, name, "at least 1", getattr(config, name))
+    require(config.seed >= 0, "seed", "at least 0", config.seed)
+    require(config.length >= 2, "length", "at least 2", config.length)
+    require(config.replay_gb > 0, "replay_gb", "greater than 0", config.replay_gb)
+    require(config.action_noise >= 0, "action_noise", "at least 0", config.action_noise)
+    require(0 <= config.exploration < 1, "exploration", "in [0, 1)", config.exploration)
+    require(config.clip > 0, "clip", "greater than 0", config.clip)
+    rates = config.learning_rate > 0 and config.final_learning_rate >= 0
+    require(rates, "learning_rate", "greater than 0", min(config.learning_rate, config.final_learning_rate))
+
+
+def require(holds: bool, name: str, rule: str, came: float) -> None:
+    if not holds:  # false for NaN too
+        raise UserError(f"--{name.replace('_', '-')} must be {rule}; {came} came.")

@@ -1,0 +1,142 @@
+"""`worldmodel train PRESET`: a run from the first episode to the video, or the rest of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+
+from experiments import check_config, device, environment, run_folder
+from experiments.commands.leading import leading, option, wants_help
+from experiments.config import TrainConfig
+from experiments.errors import UserError
+from experiments.presets import preset
+from experiments.progress import TrainingProgress
+from experiments.train import Training, begin, replay_rows, resume, train
+from experiments.video import write_video
+from worldmodel.replay import bytes_needed
+
+USAGE = "worldmodel train PRESET [options]"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Learn a world model from pixels. A run stopped at any moment continues with --resume to the same numbers."""
+
+    preset: tyro.conf.Positional[str]
+    """Where all defaults below come from: pendulum, cartpole, planar or tiny (seconds; learns nothing)."""
+    out: Path | None = None
+    """Run folder; runs/PRESET if not given."""
+    resume: bool = False
+    """Continue the run in --out from its last checkpoint."""
+    workers: Literal[0, 1] = 1
+    """1 collects in a second process while this one trains, 0 in this one; the numbers are the same."""
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+
+
+def run(argv: list[str]) -> None:
+    """Raises UserError for what cannot be asked for; KeyboardInterrupt says how to go on."""
+    arguments = parse(argv)
+    folder = arguments.out or Path("runs") / arguments.preset
+    if arguments.resume:
+        run_folder.read_config(folder)
+    train_run(arguments.config, folder, arguments.resume, arguments.workers)
+    print(f"next: worldmodel evaluate {folder} --planner cem --episodes 20")
+
+
+def parse(argv: list[str]) -> Arguments:
+    """Defaults are the preset's; with --resume those of the run, from which nothing may differ."""
+    if wants_help(argv[:1]):
+        tyro.cli(Arguments, prog="worldmodel train", args=["--help"], config=(tyro.conf.FlagConversionOff,))
+    name = leading(argv, USAGE)
+    config = preset(name)
+    resuming = "--resume" in argv
+    if resuming:
+        config = stored_config(name, Path(option(argv, "--out") or Path("runs") / name))
+    default = Arguments(name, config=config)
+    arguments = tyro.cli(Arguments, prog="worldmodel train", args=argv, default=default)
+    if resuming and arguments.config != config:
+        raise UserError(
+            f"A resumed run goes on with the configuration it was started with; {differences(arguments.config, config)}"
+            " came. Leave that out, or start a new run with another --out."
+        )
+    return arguments
+
+
+def stored_config(name: str, folder: Path) -> TrainConfig:
+    config = run_folder.read_config(folder)
+    if config.env != preset(name).env:
+        raise UserError(
+            f"A run is resumed with a preset for its environment; {folder} learns {config.env}, the preset {name} is "
+            f"for {preset(name).env}. Give another preset or another --out."
+        )
+    return config
+
+
+def differences(given: Any, stored: Any, prefix: str = "--") -> str:
+    """E.g. ``--batch 32 (stored: 16)`` for each field that differs."""
+    found = []
+    for item in fields(given):
+        new, old = getattr(given, item.name), getattr(stored, item.name)
+        if is_dataclass(new):
+            found += [differences(new, old, f"{prefix}{item.name}.")] if new != old else []
+        elif new != old:
+            found.append(f"{prefix}{item.name.replace('_', '-')} {new} (stored: {old})")
+    return ", ".join(found)
+
+
+def train_run(config: TrainConfig, folder: Path, resuming: bool = False, workers: int = 1) -> Training:
+    """A whole run in ``folder``, told on the terminal; its video at the end."""
+    check_config.check(config)
+    where = device.choose(config.device)
+    torch.set_num_threads(config.threads)
+    if not resuming:
+        run_folder.create(folder, config)
+    print(device.describe(where))
+    print(describe_replay(config, folder))
+    training = None
+    try:
+        training = prepare(config, folder, where)
+        with TrainingProgress(config, training.updates) as progress:
+            train(training, progress, workers)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_go_on(folder, training)) from None
+    print(f"wrote {write_video(training.model, config, folder)}")
+    return training
+
+
+def prepare(config: TrainConfig, folder: Path, where: torch.device) -> Training:
+    """The run as its last checkpoint left it, or its beginning where there is none yet."""
+    if run_folder.has_checkpoint(folder):
+        training = resume(config, folder, where)
+        print(f"continues after update {training.updates} of {config.rounds * config.updates}")
+        return training
+    run_folder.clear_start(folder)
+    print(f"collecting {config.seed_episodes} episodes of random actions")
+    try:
+        return begin(config, folder, where)
+    except Exception:
+        run_folder.remove(folder)  # a run that never began must not stand in the way of the next try
+        raise
+
+
+def how_to_go_on(folder: Path, training: Training | None) -> str:
+    saved = training.round * training.config.updates if training else 0
+    return f"Go on from update {saved} with the same command and --resume (or --out {folder} --resume)."
+
+
+def describe_replay(config: TrainConfig, folder: Path) -> str:
+    """E.g. ``replay: at most 71,565,312 bytes (72 MB, 18000 rows of 32×32) in runs/x/replay; 19.2 GB free``."""
+    rows = replay_rows(config)
+    size = bytes_needed(rows, *environment.shapes(config.env, config.size))
+    existing = next(place for place in [folder, *folder.absolute().parents] if place.exists())
+    free = shutil.disk_usage(existing).free
+    return (
+        f"replay: at most {size:,} bytes on disk ({size / 1e6:.0f} MB, {rows} rows of {config.size}×{config.size} "
+        f"pixels) in {os.fspath(folder / 'replay')}; {free / 1e9:.1f} GB free"
+    )

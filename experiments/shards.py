@@ -1,0 +1,98 @@
+"""Episodes to be played for a number, in shards: any number of processes plays them to the same result."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+
+import envs
+from experiments import environment, run_folder
+from experiments.config import PlannerConfig
+from experiments.planning import make_planner
+from experiments.seeds import evaluation_seed, torch_generator
+from planners.episode import run_episode
+from planners.interface import Planner
+from planners.objective import LearnedReward
+from planners.random_policy import RandomPolicy
+from worldmodel.interface import WorldModel
+from worldmodel.simulator import Simulator
+
+SHARD = 5  # episodes side by side; the planner's luck is theirs in common, so a result needs several shards
+RANDOM = "random"  # uniform actions without a model, beside the names in experiments.planning
+
+On = Literal["model", "simulator"]
+
+
+class Shard(NamedTuple):
+    """Episodes ``first`` to ``first + episodes`` of an evaluation with ``seed``. run: None on the simulator."""
+
+    env: str
+    size: int
+    run: Path | None
+    planner: PlannerConfig
+    seed: int
+    first: int
+    episodes: int
+    device: str = "cpu"
+
+
+class Played(NamedTuple):
+    """returns: one per episode. seconds: wall time of each decision, per environment."""
+
+    returns: list[float]
+    seconds: list[float]
+
+
+def shards(whole: Shard) -> list[Shard]:
+    """``whole`` cut into pieces of at most `SHARD` episodes; which ones depends on nothing else."""
+    end = whole.first + whole.episodes
+    return [whole._replace(first=first, episodes=min(SHARD, end - first)) for first in range(whole.first, end, SHARD)]
+
+
+def play(shard: Shard) -> Played:
+    """Play the shard's episodes side by side."""
+    env = environment.make(shard.env, shard.episodes, shard.size)
+    model, planner = player(shard)
+    runs = run_episode(model, planner, env, evaluation_seed(shard.seed) + shard.first)
+    longest = max((run.seconds for run in runs), key=len)
+    return Played([float(run.episode.reward.sum()) for run in runs], (longest / shard.episodes).tolist())
+
+
+def player(shard: Shard) -> tuple[WorldModel | None, Planner]:
+    """The model to filter with and the planner, with random numbers of the shard's own."""
+    if shard.planner.name == RANDOM:
+        generator = torch_generator(shard.seed, "evaluate", shard.first)
+        return None, RandomPolicy(envs.task(shard.env).action_size, generator)
+    generator = torch_generator(shard.seed, "evaluate", shard.first, device=shard.device)
+    model = world_model(shard)
+    return model, make_planner(shard.planner, model, LearnedReward(model), generator)
+
+
+def world_model(shard: Shard) -> WorldModel:
+    if shard.run is None:
+        return Simulator(envs.task(shard.env), shard.size)
+    return run_folder.load_model(shard.run, torch.device(shard.device))[1]
+
+
+def play_all(whole: Shard, pool: Executor | None = None) -> Played:
+    """All shards, in ``pool`` or here; the same returns in the same order."""
+    pieces = shards(whole)
+    played = list(pool.map(play, pieces) if pool else map(play, pieces))
+    return Played([x for piece in played for x in piece.returns], [x for piece in played for x in piece.seconds])
+
+
+@contextmanager
+def processes(count: int) -> Iterator[Executor | None]:
+    """A pool of ``count`` processes with one thread each, to be used for several evaluations; None for one process."""
+    if count <= 1:
+        yield None
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield pool
