@@ -39,9 +39,9 @@ def update(
 
 
 def describe(terms: dict[str, Tensor], norm: Tensor) -> str:
-    found: dict[str, Any] = {name: f"{float(value):.4g}" for name, value in terms.items()}
+    found: dict[str, Any] = {name: f"{value.item():.4g}" for name, value in terms.items()}
     return (
-        f"Losses and gradients must be finite; got {found} and gradient norm {float(norm):.4g}. "
+        f"Losses and gradients must be finite; got {found} and gradient norm {norm.item():.4g}. "
         "The parameters are those of the last good update. Lower the learning rate or the gradient clip, "
         "raise image_std or reward_std, and look for extreme values in the data."
     )

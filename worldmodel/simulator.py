@@ -35,7 +35,7 @@ class Simulator:
     def believe(self, true_state: np.ndarray) -> Belief:
         """The belief that knows the true state ``[batch, state]``."""
         belief = self.initial(len(true_state))
-        return belief._replace(state=State(torch.as_tensor(true_state, dtype=self.dtype), belief.state.stoch))
+        return belief._replace(state=State(torch.tensor(true_state, dtype=self.dtype), belief.state.stoch))
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor, noise: Tensor | None = None) -> Belief:
         raise NotImplementedError(

@@ -39,8 +39,8 @@ def windows(batch: int = 3, time: int = 11, seed: int = 0, dtype: torch.dtype = 
     nothing = torch.zeros(batch, time, dtype=torch.bool)
     return Batch(
         observation=torch.randint(0, 256, (batch, time, SIZE, SIZE, 3), generator=generator, dtype=torch.uint8),
-        action=torch.rand(batch, time, ACTION, generator=generator, dtype=dtype) * 2 - 1,
-        reward=torch.rand(batch, time, generator=generator, dtype=dtype),
+        action=torch.rand(batch, time, ACTION, generator=generator, dtype=torch.float64).to(dtype) * 2 - 1,
+        reward=torch.rand(batch, time, generator=generator, dtype=torch.float64).to(dtype),
         terminated=nothing,
         is_first=nothing,
         state=torch.zeros(batch, time, 0, dtype=torch.float64),
@@ -60,4 +60,5 @@ def cut(batch: Batch, sequences: slice, rows: slice = slice(None)) -> Batch:
 
 
 def normal(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    """The same numbers, but for rounding, in any dtype."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)

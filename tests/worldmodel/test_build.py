@@ -1,0 +1,68 @@
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from worldmodel.build import ModelConfig, build
+from worldmodel.dynamics.rssm import RSSM
+from worldmodel.encoders.state import StateEncoder
+from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
+from worldmodel.interface import Sizes
+from worldmodel.sequence_vae import LossScales
+
+TINY = ModelConfig(deter=7, stoch=3, hidden=6, width=2)
+
+
+def test_the_parts_are_those_of_the_configuration() -> None:
+    model = build(TINY, (16, 16, 3), action=2)
+    assert model.sizes == Sizes(deter=7, stoch=3, action=2, memory=0, observation=(16, 16, 3))
+    assert model.sizes.latent == 10
+    assert isinstance(model.dynamics, RSSM)
+    assert isinstance(model.encoder, StateEncoder)
+    assert isinstance(model.decoder, PatchDecoder)
+    assert isinstance(model.encoder.image, PatchEncoder)
+    conv = build(replace(TINY, images="conv"), (16, 16, 3), action=2)
+    assert isinstance(conv.decoder, ConvDecoder)
+    assert isinstance(conv.encoder.image, ConvEncoder)
+
+
+@pytest.mark.parametrize("field", LossScales._fields)
+def test_every_scale_of_the_losses_comes_from_the_configuration(field: str) -> None:
+    value = {"open_loop_steps": 5, "open_loop_images": 7}.get(field, 0.123)
+    assert getattr(build(replace(TINY, **{field: value}), (16, 16, 3), 1).scales, field) == value
+
+
+def test_the_defaults_of_configuration_and_losses_agree() -> None:
+    defaults = {field.name: field.default for field in fields(ModelConfig)}
+    assert {name: defaults[name] for name in LossScales._fields} == LossScales()._asdict()
+
+
+@pytest.mark.parametrize("images", ["patch", "conv"])
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sizes_in_use(channels: int, size: int, images: str) -> None:
+    model = build(replace(TINY, images=images), (size, size, channels), action=1)
+    observation = torch.zeros(2, size, size, channels, dtype=torch.uint8)
+    belief = model.filter(model.initial(2), torch.zeros(2, 1), observation)
+    assert model.decode(belief.state).shape == (2, channels, size, size)
+
+
+def test_weights_follow_the_seed_alone() -> None:
+    weights = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        weights.append(torch.cat([p.flatten() for p in build(TINY, (16, 16, 3), 1).parameters()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_images_must_be_square() -> None:
+    with pytest.raises(ValueError, match="must be square; got height 32 and width 48"):
+        build(TINY, (32, 48, 3), action=1)
+
+
+def test_images_must_suit_their_networks() -> None:
+    with pytest.raises(ValueError, match="multiple of 8, the patch size; got 20"):
+        build(TINY, (20, 20, 3), action=1)
+    with pytest.raises(ValueError, match="multiple of 16"):
+        build(replace(TINY, images="conv"), (24, 24, 3), action=1)
