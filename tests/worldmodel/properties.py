@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from envs.task import Task
-from tests.worldmodel.examples import normal, windows
+from tests.worldmodel.examples import cut, normal, starting_at, windows
+from worldmodel import sequence_vae
 from worldmodel.interface import Belief, State
 from worldmodel.replay import Batch
-from worldmodel.sequence_vae import SequenceVAE, one_episode, open_loop
+from worldmodel.sequence_vae import SequenceVAE
 
 TIGHT = {"rtol": 0.0, "atol": 1e-12}
 
@@ -65,11 +66,25 @@ def check_row_t_holds_the_action_that_led_to_it(model: SequenceVAE) -> None:
         assert (moved[row:] > 1e-9).all(), f"row {row} does not show in it and after it: {moved}"
 
 
+def check_a_start_in_the_middle_makes_two_windows(model: SequenceVAE, noisy: bool) -> None:
+    """From an episode's start on, the beliefs are those of a window that begins there; without one they are not."""
+    row = 4
+    batch = starting_at(windows(3, 9), row, 0, 2)
+    noise = normal(3, 9, model.sizes.stoch) if noisy else None
+    whole = model.observe(batch, noise)
+    later = model.observe(cut(batch, slice(None), slice(row, None)), None if noise is None else noise[:, row:])
+    for i in (0, 2):
+        assert_states_equal(whole.states.map(lambda x, i=i: x[i, row:]), later.states.map(lambda x, i=i: x[i]))
+        torch.testing.assert_close(whole.prior.mean[i, row:], later.prior.mean[i], **TIGHT)
+        torch.testing.assert_close(whole.posterior.std[i, row:], later.posterior.std[i], **TIGHT)
+    assert (whole.states.vector[1, row:] - later.states.vector[1]).abs().max() > 1e-6, "no start, yet it forgets"
+
+
 def check_open_loop_is_repeated_steps(model: SequenceVAE, offset: int, steps: int) -> None:
     """Row ``t`` is predicted from the filtered state at the start of its stretch by the stored actions up to row t."""
     batch = windows(2, 9)
     states, time = model.observe(batch, normal(2, 9, model.sizes.stoch)).states, 9
-    predicted = open_loop(model.dynamics, states, batch.action, offset, steps)
+    predicted = sequence_vae.open_loop(model.dynamics, states, batch.action, offset, steps)
     expected = []
     for row in range(offset + 1, time):
         if (row - offset - 1) % steps == 0:
@@ -83,7 +98,7 @@ def check_open_loop_is_repeated_steps(model: SequenceVAE, offset: int, steps: in
 
 def check_no_stretch_reaches_over_a_start(is_first: Tensor, offset: int, steps: int) -> None:
     """A row is used for open-loop prediction only if no episode starts after its stretch did, itself included."""
-    usable = one_episode(is_first, offset, steps)
+    usable = sequence_vae.one_episode(is_first, offset, steps)
     for row in range(is_first.shape[1]):
         start = offset + (row - offset - 1) // steps * steps
         same = ~is_first[:, max(start, 0) + 1 : row + 1].any(1)

@@ -157,18 +157,7 @@ def test_steps_of_a_batch_are_alone(name: str) -> None:
 @every_model
 @with_and_without_noise
 def test_a_start_in_the_middle_makes_two_windows_of_one(name: str, noisy: bool) -> None:
-    model, row = small_model(name), 4
-    batch = starting_at(windows(3, 9), row, 0, 2)
-    noise = normal(3, 9, model.sizes.stoch) if noisy else None
-    whole = model.observe(batch, noise)
-    later = model.observe(cut(batch, slice(None), slice(row, None)), None if noise is None else noise[:, row:])
-    for i in (0, 2):
-        properties.assert_states_equal(
-            whole.states.map(lambda x, i=i: x[i, row:]), later.states.map(lambda x, i=i: x[i])
-        )
-        torch.testing.assert_close(whole.prior.mean[i, row:], later.prior.mean[i], **TIGHT)
-        torch.testing.assert_close(whole.posterior.std[i, row:], later.posterior.std[i], **TIGHT)
-    assert (whole.states.vector[1, row:] - later.states.vector[1]).abs().max() > 1e-6, "no start, yet it forgets"
+    properties.check_a_start_in_the_middle_makes_two_windows(small_model(name), noisy)
 
 
 @every_model
