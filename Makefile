@@ -1,0 +1,31 @@
+# Every target makes .venv and installs the package into it first, and again when pyproject.toml has changed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test check bench bench-rollout
+
+# Learn the pendulum from pixels, plan with what was learned, print a table. Replaces runs/demo, and nothing else.
+demo: $(READY)
+	$(BIN)/worldmodel demo --out runs/demo --replace
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m pytest benchmarks --benchmark-enable
+
+bench-rollout: $(READY)
+	$(BIN)/python -m pytest benchmarks/test_rollout.py --benchmark-enable
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
