@@ -26,6 +26,18 @@ def test_the_parts_are_those_of_the_configuration() -> None:
     assert isinstance(conv.encoder.image, ConvEncoder)
 
 
+def test_the_widths_are_those_of_the_configuration() -> None:
+    patch = build(replace(TINY, patch=4), (16, 16, 3), 1)
+    assert patch.encoder.image.embed.weight.shape == (2, 3 * 4 * 4)
+    assert patch.decoder.paint.weight.shape == (3 * 4 * 4, 2)
+    assert patch.decoder.lift.weight.shape == (6, 10)
+    assert patch.dynamics.inputs.weight.shape == (6, 3 + 1)
+    conv = build(replace(TINY, images="conv"), (16, 16, 3), 1)
+    assert conv.encoder.image.layers[0].weight.shape == (2, 3, 4, 4)
+    assert conv.decoder.layers[-1].weight.shape == (2, 3, 4, 4)
+    assert patch.encoder.image.features == conv.encoder.image.features == 6
+
+
 @pytest.mark.parametrize("field", LossScales._fields)
 def test_every_scale_of_the_losses_comes_from_the_configuration(field: str) -> None:
     value = {"open_loop_steps": 5, "open_loop_images": 7}.get(field, 0.123)
