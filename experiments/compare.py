@@ -1,0 +1,225 @@
+"""Every planner on the same checkpoint, from the same start states, at the same budget.
+
+First each planner is fitted to each budget and timed, one after the other in this process, so that none disturbs the
+others' times. Then the cells are played, in any number of processes, to the same numbers. Both are kept in the runs'
+folders as they come: what was interrupted goes on. Delete ``RUN/compare`` to have everything played anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from experiments import cells, run_folder
+from experiments.budget import Budget, TooSmallError
+from experiments.cells import Cell, Device, Outcome
+from experiments.comparison import Comparison, Entry, rows_of
+from experiments.errors import UserError
+from experiments.fitting import Fit, fit
+from experiments.ladder import RUNGS, Floor, Ladder, climb
+from experiments.planner_choice import choose
+from experiments.progress import clock
+from experiments.reference import reference_for
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared. planners: as `experiments.planner_choice.choose` reads them. episodes: for each seed.
+
+    ladder: whether each run's best planner climbs the error ladder (`experiments.ladder`).
+    """
+
+    runs: tuple[Path, ...]
+    planners: tuple[str, ...]
+    budgets: tuple[Budget, ...]
+    episodes: int
+    seeds: tuple[int, ...]
+    ladder: bool = False
+    device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row to be: a planner, named as the user did, on a run at a budget."""
+
+    run: Path
+    planner: str
+    budget: Budget
+    fit: Fit
+
+
+def compare(request: Request, pool: Executor | None = None, say: Say = print) -> Comparison:
+    """All rows. ``say`` is told how it goes. Raises UserError before anything is played that cannot be."""
+    check(request)
+    contenders, left_out = fit_all(request, say)
+    outcomes = play_all([cell for one in contenders for cell in cells_of(one, request)], pool, say)
+    entries = [entry_of(one, request, outcomes) for one in contenders]
+    tops = best_of_runs(contenders, entries) if request.ladder else []
+    outcomes |= play_all([cell for one in tops for cell in ladder_cells(one, request)], pool, say)
+    references = {name: reference_for(name) for name in dict.fromkeys(entry.env for entry in entries)}
+    return Comparison(
+        rows=rows_of(entries, references),
+        ladders={str(one.run): ladder_of(one, request, outcomes) for one in tops},
+        left_out=tuple(left_out),
+        seeds=request.seeds,
+        episodes=request.episodes,
+        references={env: (found.random, found.reference) if found else None for env, found in references.items()},
+        commits=tuple(sorted({outcome.commit for outcome in outcomes.values() if outcome.commit})),
+        device=request.device,
+    )
+
+
+def check(request: Request) -> None:
+    """Raises UserError: no run, an unknown planner or setting, nothing to play."""
+    if request.episodes < 1 or not request.seeds or min(request.seeds) < 0:
+        raise UserError(
+            f"--episodes must be at least 1 and --seeds at least 0; {request.episodes} and {list(request.seeds)} came."
+        )
+    if not (request.runs and request.planners and request.budgets):
+        raise UserError("A comparison needs at least one run, one planner and one budget; one of them is missing.")
+    for run in request.runs:
+        config = run_folder.read_config(run)
+        if not run_folder.has_checkpoint(run):
+            raise UserError(f"A comparison needs a trained model; {run} has no checkpoint yet. Train it first.")
+        for planner in request.planners:
+            choose(planner, config.planner)
+
+
+def fit_all(request: Request, say: Say) -> tuple[list[Contender], list[str]]:
+    """Every planner at every budget, and a sentence for each that does not fit one.
+
+    Raises TooSmallError for a planner that fits none.
+    """
+    contenders, left_out = list[Contender](), list[str]()
+    for run in dict.fromkeys(request.runs):
+        own = run_folder.read_config(run).planner
+        for planner in dict.fromkeys(request.planners):
+            fitting, too_small = list[Contender](), list[TooSmallError]()
+            for budget in dict.fromkeys(request.budgets):
+                try:
+                    found = Contender(run, planner, budget, fit(run, choose(planner, own), budget, request.device))
+                    fitting.append(found)
+                    say(describe(found))
+                except TooSmallError as error:
+                    too_small.append(error)
+            if not fitting:
+                raise too_small[0]
+            contenders += fitting
+            left_out += [str(error) for error in too_small]
+    return contenders, left_out
+
+
+def describe(one: Contender) -> str:
+    times = one.fit.times
+    return (
+        f"{one.run} · {one.planner} · {one.budget}: {one.fit.model_steps} model steps, "
+        f"{times.median:.1f} ms a decision (90 % within {times.p90:.1f} ms)"
+    )
+
+
+def cells_of(one: Contender, request: Request) -> list[Cell]:
+    """One per seed."""
+    cell = Cell(
+        one.run,
+        one.fit.config,
+        request.seeds[0],
+        request.episodes,
+        device=request.device,
+        label=f"{one.run} · {one.planner} · {one.budget}",
+        model_steps=one.fit.model_steps,
+    )
+    return [replace(cell, seed=seed) for seed in dict.fromkeys(request.seeds)]
+
+
+def ladder_cells(one: Contender, request: Request) -> list[Cell]:
+    """All rungs, each with all seeds; the lowest are the cells of the comparison itself."""
+    return [replace(cell, rung=rung) for rung in RUNGS for cell in cells_of(one, request)]
+
+
+def entry_of(one: Contender, request: Request, outcomes: dict[Cell, Outcome]) -> Entry:
+    return Entry(
+        env=run_folder.read_config(one.run).env,
+        model=str(one.run),
+        budget=one.budget,
+        planner=one.planner,
+        config=one.fit.config,
+        model_steps=one.fit.model_steps,
+        times=one.fit.times,
+        outcomes=tuple(outcomes[cell] for cell in cells_of(one, request)),
+    )
+
+
+def best_of_runs(contenders: Sequence[Contender], entries: Sequence[Entry]) -> list[Contender]:
+    """The one with the highest return of each run: what limits the best?"""
+    best = dict[Path, tuple[float, Contender]]()
+    for one, entry in zip(contenders, entries, strict=True):
+        mean = float(np.mean(entry.returns))
+        if one.run not in best or mean > best[one.run][0]:
+            best[one.run] = mean, one
+    return [one for _, one in best.values()]
+
+
+def ladder_of(one: Contender, request: Request, outcomes: dict[Cell, Outcome]) -> Ladder:
+    played = {rung: [outcomes[replace(cell, rung=rung)] for cell in cells_of(one, request)] for rung in RUNGS}
+    returns = {rung: [x for outcome in found for x in outcome.returns] for rung, found in played.items()}
+    probe = {name: r2 for found in played.values() for name, r2 in found[0].probe.items()}
+    reference = reference_for(run_folder.read_config(one.run).env)
+    floor = Floor(reference.random, reference.reference, reference.standard_error) if reference else None
+    return climb(f"{one.planner} · {one.budget}", returns, floor, probe)
+
+
+def play_all(wanted: Sequence[Cell], pool: Executor | None, say: Say) -> dict[Cell, Outcome]:
+    """The outcome of every cell: read where it is stored, played otherwise, in ``pool`` or here."""
+    found = {cell: cells.read(cell) for cell in dict.fromkeys(wanted)}
+    todo = [cell for cell, outcome in found.items() if outcome is None]
+    if len(todo) < len(found):
+        say(f"{len(found) - len(todo)} of {len(found)} cells were played before")
+    progress = CellProgress(todo, say)
+    for cell, outcome in played(todo, pool):
+        found[cell] = outcome
+        progress.finished(cell, outcome)
+    return {cell: outcome for cell, outcome in found.items() if outcome is not None}
+
+
+def played(todo: Sequence[Cell], pool: Executor | None) -> Iterator[tuple[Cell, Outcome]]:
+    """Cells as they are finished. When stopped, what has not begun is given up and what is finished is on the disk."""
+    if pool is None:
+        for cell in todo:
+            yield cell, cells.play(cell)
+        return
+    futures = {pool.submit(cells.play, cell): cell for cell in todo}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+class CellProgress:
+    """Says a line per finished cell, with the time that the rest should take, judged by model steps."""
+
+    def __init__(self, todo: Sequence[Cell], say: Say) -> None:
+        self._count, self._done, self._say = len(todo), 0, say
+        self._left = self._total = sum(map(work, todo))
+        self._started = time.monotonic()
+
+    def finished(self, cell: Cell, outcome: Outcome) -> None:
+        self._done, self._left = self._done + 1, self._left - work(cell)
+        seconds = (time.monotonic() - self._started) * self._left / (self._total - self._left)
+        rung = "" if cell.rung == "learned" else f" · {cell.rung}"
+        self._say(
+            f"cell {self._done}/{self._count} · {cell.label}{rung} · seed {cell.seed} · "
+            f"return {np.mean(outcome.returns):.2f} · {clock(seconds)} left"
+        )
+
+
+def work(cell: Cell) -> int:
+    return cell.model_steps * cell.episodes

@@ -1,0 +1,170 @@
+"""Probes between the latent and the true state: small networks fitted on a run's own episodes.
+
+An angle is seen as its sine and cosine, since a picture tells it no better; everything else as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from envs.task import Task
+from experiments.errors import UserError
+from worldmodel.episode import Episode
+from worldmodel.interface import State, WorldModel
+from worldmodel.networks import mlp
+from worldmodel.replay import Replay
+
+EPISODES = 80  # of the replay, evenly spread over it
+HELD_OUT = 5  # every so many of these measure R²
+AHEAD = 15  # about as far as planners look
+STEPS, BATCH, HIDDEN = 1500, 256, 64
+
+
+class Pairs(NamedTuple):
+    """Latents and the true states they stand for: latent ``[rows, latent]``, described ``[rows, features]``.
+
+    held_out ``[rows]``: rows of episodes that are not fitted.
+    """
+
+    latent: Tensor
+    described: Tensor
+    held_out: Tensor
+
+
+class Probe(nn.Module):
+    """A perceptron between standardised values, ``[..., inputs] -> [..., outputs]``; r2: on held-out episodes."""
+
+    input_mean: Tensor
+    input_std: Tensor
+    output_mean: Tensor
+    output_std: Tensor
+
+    def __init__(self, inputs: Tensor, outputs: Tensor):
+        super().__init__()
+        self.net = mlp(inputs.shape[-1], [HIDDEN, HIDDEN], outputs.shape[-1])
+        for name, values in (("input", inputs), ("output", outputs)):
+            std = values.std(0)
+            self.register_buffer(f"{name}_mean", values.mean(0))
+            self.register_buffer(f"{name}_std", std.clamp(min=max(0.05 * float(std.mean()), 1e-6)))
+        self.r2 = float("nan")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net((x - self.input_mean) / self.input_std) * self.output_std + self.output_mean
+
+
+def describe(task: Task, state: Tensor) -> Tensor:
+    """``[..., state] -> [..., features]``."""
+    columns = []
+    for name, column in zip(task.state_names, state.unbind(-1), strict=True):
+        columns += [column.sin(), column.cos()] if is_angle(name) else [column]
+    return torch.stack(columns, -1)
+
+
+def restore(task: Task, features: Tensor) -> Tensor:
+    """The inverse of `describe`; angles in (-π, π]."""
+    rest = iter(features.unbind(-1))
+    columns = [torch.atan2(next(rest), next(rest)) if is_angle(name) else next(rest) for name in task.state_names]
+    return torch.stack(columns, -1)
+
+
+def is_angle(name: str) -> bool:
+    return name.split()[-1] == "angle"
+
+
+def fit_probe(inputs: Tensor, outputs: Tensor, held_out: Tensor) -> Probe:
+    """Least squares by Adam, the same to the bit every time. inputs and outputs ``[rows, ...]``."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = inputs[~held_out], outputs[~held_out]
+    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
+        torch.manual_seed(0)
+        probe = Probe(x, y)
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=3e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for _ in range(STEPS):
+        rows = torch.randint(len(x), (min(BATCH, len(x)),), generator=generator)
+        loss = ((probe(x[rows]) - y[rows]) / probe.output_std).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    probe.requires_grad_(False)
+    probe.r2 = r_squared(probe(inputs[held_out]), outputs[held_out])
+    return probe
+
+
+def r_squared(predicted: Tensor, truth: Tensor) -> float:
+    """Share of the variance explained, over all columns in proportion to their variance."""
+    error = (predicted - truth).square().sum()
+    return 1 - float(error / (truth - truth.mean(0)).square().sum().clamp(min=1e-12))
+
+
+def latent_pairs(model: WorldModel, task: Task, episodes: list[Episode], predicted: bool) -> Pairs:
+    """Filtered states of the episodes; with ``predicted`` also those that the model predicts up to `AHEAD` steps on.
+
+    Planners look at predicted states, and where a model learns from its own predictions they are not quite like
+    filtered ones: a probe that never saw them misreads them, and planners find out.
+    """
+    filtered, described, valid = filter_all(model, task, episodes)
+    number = torch.arange(len(episodes))[:, None].expand(valid.shape)
+    groups = [(filtered.vector, described, valid, number)]
+    if predicted:
+        ahead = predict_ahead(model, filtered, torch.from_numpy(padded([e.action for e in episodes]))).vector
+        rows = slice(1, 1 + ahead.shape[1])
+        groups.append((ahead, described[:, rows], valid[:, rows], number[:, rows]))
+    latent = torch.cat([states[there].cpu() for states, _, there, _ in groups])
+    truth = torch.cat([said[there] for _, said, there, _ in groups])
+    episode = torch.cat([numbers[there] for _, _, there, numbers in groups])
+    return Pairs(latent, truth, episode % HELD_OUT == HELD_OUT - 1)
+
+
+@torch.no_grad()
+def filter_all(model: WorldModel, task: Task, episodes: list[Episode]) -> tuple[State, Tensor, Tensor]:
+    """Filtered states ``[episodes, rows, latent]``, true ones described, and which rows there are."""
+    belief = model.initial(len(episodes))
+    device, dtype = belief.state.stoch.device, belief.state.stoch.dtype
+    action = torch.from_numpy(padded([e.action for e in episodes])).to(device, dtype)
+    states = []
+    for t in range(action.shape[1]):
+        pictures = padded([e.observation[t : t + 1] for e in episodes], rows=1)[:, 0]
+        belief = model.filter(belief, action[:, t], torch.from_numpy(pictures).to(device))
+        states.append(belief.state)
+    filtered = State(torch.stack([s.deter for s in states], 1), torch.stack([s.stoch for s in states], 1))
+    truth = torch.from_numpy(padded([e.state for e in episodes])).to(dtype)
+    lengths = torch.tensor([e.rows for e in episodes])
+    return filtered, describe(task, truth), torch.arange(action.shape[1]) < lengths[:, None]
+
+
+@torch.no_grad()
+def predict_ahead(model: WorldModel, filtered: State, actions: Tensor) -> State:
+    """Rows 1, 2, ... predicted from the filtered state of every `AHEAD`-th row along the episodes' actions."""
+    steps = min(AHEAD, actions.shape[1] - 1)
+    stretches = (actions.shape[1] - 1) // steps
+    taken = actions[:, 1 : 1 + stretches * steps].to(filtered.stoch).unflatten(1, (stretches, steps))
+    starts = filtered.map(lambda x: x[:, : stretches * steps : steps])
+    return model.rollout(starts, taken).map(lambda x: x.flatten(1, 2))
+
+
+def padded(arrays: list[np.ndarray], rows: int | None = None) -> np.ndarray:
+    """Stack arrays of different length, zeros after their ends."""
+    longest = rows or max(map(len, arrays))
+    out = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
+    for row, array in zip(out, arrays, strict=True):
+        row[: len(array)] = array
+    return out
+
+
+def replayed(run: Path) -> list[Episode]:
+    """Episodes of the run's replay, evenly spread. Raises UserError where they do not tell the true state."""
+    episodes = list(Replay.open(run / "replay").episodes("train"))
+    if not episodes or episodes[0].state.shape[-1] == 0:
+        raise UserError(
+            f"The error ladder needs episodes that tell the true state; the replay of {run} has none. "
+            "Leave --ladder out, or train on a built-in task."
+        )
+    every = max(1, len(episodes) // EPISODES)
+    return episodes[::every][:EPISODES]
