@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.worldmodel.examples import cut, normal, small_model, starting_at, windows
-from worldmodel.fit import LOGGED_ONLY, NonFiniteLoss, update
+from worldmodel.fit import NonFiniteLoss, update
 from worldmodel.replay import Batch
 from worldmodel.sequence_vae import SequenceVAE
 
@@ -34,9 +34,11 @@ def one_update(model: SequenceVAE, optimizer: torch.optim.Optimizer, batch: Batc
 
 
 def test_updates_on_one_batch_lower_its_loss() -> None:
-    model, optimizer = model_and_optimizer(3e-3)
-    losses = [one_update(model, optimizer, data()[0])["loss"].item() for _ in range(30)]
-    assert losses[-1] < 0.7 * losses[0], losses[::5]
+    """The pictures are noise, of which little can be learnt in a few updates; the rewards are learnt by heart."""
+    model, optimizer = model_and_optimizer(1e-2)
+    losses = [one_update(model, optimizer, data()[0]) for _ in range(30)]
+    assert losses[-1]["loss"] < 0.8 * losses[0]["loss"]
+    assert losses[-1]["reward"] < 0.3 * losses[0]["reward"]
 
 
 def test_the_same_inputs_give_the_same_weights() -> None:
@@ -50,7 +52,7 @@ def test_the_same_inputs_give_the_same_weights() -> None:
 
 
 def test_what_is_returned_are_means_over_valid_rows() -> None:
-    """... and the loss is the sum of all terms but those that are only logged."""
+    """... and the loss is the sum of all terms but the true KL, which is only logged."""
     batch, noise = data()
     valid = batch.valid.clone()
     valid[0, 4:] = False
@@ -61,7 +63,7 @@ def test_what_is_returned_are_means_over_valid_rows() -> None:
     assert set(found) == {*terms, "loss", "gradient_norm"}
     for name, term in terms.items():
         torch.testing.assert_close(found[name], term[valid].mean())
-    total = sum(found[name] for name in terms if name not in LOGGED_ONLY)
+    total = sum(found[name] for name in terms if name != "kl")
     torch.testing.assert_close(found["loss"], total)
     assert not any(value.requires_grad for value in found.values())
 
