@@ -19,6 +19,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "demo": "learn the pendulum from pixels, plan with what was learned, print a table (minutes)",
     "train": "learn a world model from pixels: worldmodel train PRESET",
     "evaluate": "play episodes with any planner on a trained model: worldmodel evaluate RUN --planner cem",
+    "compare": "planners at equal budgets, with intervals and a page: worldmodel compare RUN --planners cem icem",
     "envs": "list the built-in environments",
     "reference": "compute what scores are measured against: worldmodel reference ENV",
 }

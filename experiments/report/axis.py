@@ -1,0 +1,57 @@
+"""From numbers to places on an axis, in percent of its length: pages scale, so nothing is in pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+NICE = (1, 2, 2.5, 5, 10)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """low to high, even where ``log`` is false, else by ratio (both then greater than 0)."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """0 at the low end, 100 at the high end; held within these."""
+        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, max(value, self.low)))
+        return min(100.0, 100 * (at - low) / (high - low))
+
+    def ticks(self) -> list[float]:
+        """Four to seven round numbers on an even axis; 1, 2, 5 and their tenfolds on a logarithmic one."""
+        if not self.log:
+            step = round_step((self.high - self.low) / 5)
+            first = math.ceil(self.low / step - 1e-9)
+            return [i * step for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        few = (1,) if self.high / self.low > 300 else (1, 2, 5)
+        return [m * 10.0**p for p in powers for m in few if self.low <= m * 10.0**p <= self.high]
+
+
+def axis_around(values: Iterable[float], log: bool = False) -> Axis:
+    """An axis that shows all of ``values`` with some room; finite values only."""
+    shown = np.array([x for x in values if math.isfinite(x)])
+    low, high = float(shown.min()), float(shown.max())
+    if log:
+        return Axis(low / 1.3, high * 1.3, log=True)
+    room = 0.06 * (high - low) or max(1.0, 0.1 * abs(high))
+    return Axis(low - room, high + room)
+
+
+def round_step(step: float) -> float:
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(n * power for n in NICE if n * power >= step * (1 - 1e-9))
+
+
+def short(value: float) -> str:
+    """E.g. ``0.25``, ``72.9``, ``20k``."""
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    return f"{value / 1e3:.3g}k" if abs(value) >= 1e4 else f"{value:.3g}"
