@@ -43,6 +43,10 @@ class Collector(Protocol):
     def close(self) -> None: ...
 
 
+class CollectorDied(RuntimeError):
+    """The collecting process ended before its episodes arrived."""
+
+
 class InlineCollector:
     """Collects in this process, at `start`."""
 
@@ -78,7 +82,7 @@ class ProcessCollector:
             answer = self._pipe.recv()
         except EOFError as error:
             self._process.join(5)
-            raise RuntimeError(
+            raise CollectorDied(
                 f"The collecting process must outlive the run; it died with exit code {self._process.exitcode}. "
                 "Out of memory is the usual cause. Continue with --resume; --workers 0 collects in the main process."
             ) from error

@@ -20,7 +20,7 @@ PRESETS = {
         length=8,
         model=ModelConfig(deter=16, stoch=4, hidden=16, width=8, open_loop_steps=3, open_loop_images=2),
         collect=PlannerConfig("cem", 3, candidates=8, iterations=2, elites=2),
-        planner=PlannerConfig("cem", 3, candidates=8, iterations=2, elites=2),
+        planner=PlannerConfig("cem", 5, candidates=8, iterations=2, elites=2),
     ),
 }
 

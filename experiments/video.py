@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def write_video(model: SequenceVAE, config: TrainConfig, folder: Path) -> Path:
     frames = draw(open_loop(model, episode, rows=min(ROWS, episode.rows)))
     path = folder / "open_loop.webp"
     first, *rest = [Image.fromarray(frame) for frame in frames]
-    first.save(path, save_all=True, append_images=rest, duration=MILLISECONDS, loop=0, quality=85, method=2)
+    first.save(path, save_all=True, append_images=rest, duration=MILLISECONDS, loop=0, lossless=True, method=2)
     return path
 
 
@@ -59,7 +60,7 @@ def frame(loop: OpenLoop, row: int) -> np.ndarray:
     for i, (panel, title) in enumerate(zip(panels, PANELS, strict=True)):
         left = GAP + i * (side + GAP)
         canvas.paste(Image.fromarray(panel), (left, TITLE))
-        pen.text((left + 1, 3), title, INK, ImageFont.load_default(14))
+        pen.text((left + 1, 3), title, INK, font(14))
     caption(pen, loop, row, (GAP, TITLE + side + GAP // 2, canvas.width - GAP, canvas.height - GAP // 2))
     return np.asarray(canvas)
 
@@ -73,7 +74,12 @@ def caption(pen: ImageDraw.ImageDraw, loop: OpenLoop, row: int, box: tuple[int, 
     pen.rectangle(box, (228, 226, 220))
     done = left + (right - left) * (row + 1) // len(loop.truth)
     pen.rectangle((left, top, done, bottom), FILTERED if seen else IMAGINED)
-    pen.text((left + 6, top + 4), text, INK, ImageFont.load_default(13), stroke_width=2, stroke_fill=(255, 255, 255))
+    pen.text((left + 6, top + 4), text, INK, font(13), stroke_width=2, stroke_fill=(255, 255, 255))
+
+
+@functools.lru_cache
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,23 @@
+"""One tiny trained run for all tests; those that change it take a copy."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+
+TINY = ["train", "tiny", "--workers", "0", "--seed-episodes", "2"]
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained through the command line; to be left as it is."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    assert main([*TINY, "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_run, tmp_path / "copy"))

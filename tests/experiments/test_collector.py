@@ -1,0 +1,65 @@
+"""Collecting beside training or within it: the same episodes, and what goes wrong is said."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.collector import CollectorDied, InlineCollector, ProcessCollector
+from experiments.environment import shapes
+from experiments.presets import preset
+from worldmodel.build import build
+from worldmodel.sequence_vae import SequenceVAE
+
+CONFIG = replace(preset("tiny"), episodes=2)
+
+
+@pytest.fixture(scope="module")
+def beside() -> Iterator[ProcessCollector]:
+    collector = ProcessCollector(CONFIG)
+    yield collector
+    collector.close()
+
+
+def model(seed: int = 0) -> SequenceVAE:
+    form = shapes(CONFIG.env, CONFIG.size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(CONFIG.model, form.observation, form.action)
+
+
+def test_another_process_collects_the_same_episodes(beside: ProcessCollector) -> None:
+    within = InlineCollector(CONFIG)
+    for number in (1, 2):
+        for collector in (within, beside):
+            collector.start(number, model(number))
+        for mine, theirs in zip(within.result(), beside.result(), strict=True):
+            for field, again in zip(mine, theirs, strict=True):
+                np.testing.assert_array_equal(field, again)
+
+
+def test_rounds_and_weights_make_a_difference() -> None:
+    collector = InlineCollector(CONFIG)
+
+    def actions(number: int, weights: int) -> bytes:
+        collector.start(number, model(weights))
+        return collector.result()[0].action.tobytes()
+
+    assert len({actions(1, 0), actions(2, 0), actions(1, 5)}) == 3
+
+
+def test_an_error_over_there_is_raised_here(beside: ProcessCollector) -> None:
+    wrong = build(replace(CONFIG.model, deter=7), (32, 32, 3), 1)
+    beside.start(3, wrong)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        beside.result()
+
+
+def test_a_process_that_died_is_said() -> None:
+    collector = ProcessCollector(CONFIG)
+    collector._process.kill()
+    with pytest.raises(CollectorDied, match=r"exit code -9.*--resume"):
+        collector.result()
+    collector.close()
