@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 
 from experiments import environment
@@ -114,7 +115,7 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Episode]]:
         generator = torch_generator(config.seed, "collect", job.number)
         planner = make_planner(config.collect, model, LearnedReward(model), generator)
         seed = training_seed(config.seed, job.number)
-        runs = run_episode(model, planner, env, seed, noise_std=config.action_noise, generator=generator)
+        runs = run_episode(model, planner, env, seed, noise_std=noise_levels(config), generator=generator)
         return [run.episode for run in runs]
 
     return collect
@@ -130,6 +131,11 @@ def _start_deaf(process: BaseProcess) -> None:
         process.start()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def noise_levels(config: TrainConfig) -> list[float]:
+    """Each episode of a round has its own noise, from none to ``action_noise``: from mastery to mishap."""
+    return np.linspace(0, config.action_noise, config.episodes).tolist()
 
 
 def _serve(pipe: Connection, config: dict[str, Any]) -> None:

@@ -67,7 +67,8 @@ class TrainConfig:
     episodes: int = 8
     """Episodes collected per round, side by side, with the weights of the round's start."""
     action_noise: float = 0.3
-    """Standard deviation of the noise added to the planner's actions while collecting."""
+    """Largest standard deviation of the noise added to the planner's actions while collecting: the episodes of a round
+    are spread from none to this much."""
     batch: int = 16
     """Windows per update."""
     length: int = 32

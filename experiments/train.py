@@ -150,7 +150,7 @@ def fit(training: Training, progress: Progress) -> None:
         batch = training.replay.sample(config.batch, config.length, training.batches)
         batch = Batch(*(field.to(device) for field in batch))
         noise = torch.randn(shape, generator=training.noise, device=device)
-        offset = int(training.batches.integers(config.model.open_loop_steps))
+        offset = int(training.batches.integers(min(config.model.open_loop_steps, config.length - 1)))
         losses = update(model, training.optimizer, batch, noise, offset, config.clip)
         training.updates += 1
         if training.updates % LOG_EVERY == 0 or left == 0:

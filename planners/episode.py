@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -38,7 +38,7 @@ def run_episode(
     planner: Planner,
     envs: VectorEnv,
     seed: int,
-    noise_std: float = 0.0,
+    noise_std: float | Sequence[float] = 0.0,
     generator: Generator | None = None,
     sample: bool = False,
     progress: Progress | None = None,
@@ -47,7 +47,8 @@ def run_episode(
 
     model: None for a planner that needs no belief (`RandomPolicy`); it is given a state of width 0. A model that
     `KnowsState` is told the true state instead of filtering images.
-    seed: of the environments' resets. noise_std: of normal noise added to the actions, which are then clamped to
+    seed: of the environments' resets. noise_std: of normal noise added to the actions, one for all
+    environments or one each; the sum is clamped to
     [-1, 1]; the filter sees what was executed. sample: whether the filter samples its posterior rather than taking the
     mean. Both draw from ``generator``, which they need.
     progress: called after every decision with its number (from 0), the belief and the plan.
@@ -55,7 +56,8 @@ def run_episode(
     ``envs`` must not reset on their own (`gymnasium.vector.AutoresetMode.DISABLED`), or the last observation is lost.
     Those that finish early are started again and what follows is thrown away, so that the batch can go on.
     """
-    _check_arguments(envs, noise_std, generator, sample)
+    std = np.broadcast_to(np.asarray(noise_std, dtype=np.float32), envs.num_envs).copy()
+    _check_arguments(envs, std, generator, sample)
     observation, info = envs.reset(seed=seed)
     action_size = gymnasium.spaces.flatdim(envs.single_action_space)
     recording = Recording(envs.num_envs, observation, action_size, info)
@@ -68,7 +70,7 @@ def run_episode(
         if model:
             belief = _filtered(model, belief, action, observation, info, generator if sample else None)
         action, plan = planner.plan(belief.state, plan)
-        action = _explored(action, noise_std, generator)
+        action = _explored(action, std, generator)
         executed = action.detach().cpu().numpy().astype(np.float32)
         seconds = time.perf_counter() - started
         if progress:
@@ -125,15 +127,15 @@ class Recording:
         return Run(episode, rows(self.values, steps), np.array(self.seconds[:steps]))
 
 
-def _check_arguments(envs: VectorEnv, noise_std: float, generator: Generator | None, sample: bool) -> None:
+def _check_arguments(envs: VectorEnv, std: np.ndarray, generator: Generator | None, sample: bool) -> None:
     mode = envs.metadata.get("autoreset_mode")
     if getattr(mode, "name", mode) != "DISABLED":
         raise ValueError(
             f"Environments must not reset on their own; autoreset_mode is {mode}. "
             "Make them with gymnasium.vector.AutoresetMode.DISABLED."
         )
-    if (noise_std > 0 or sample) and generator is None:
-        raise ValueError(f"noise_std={noise_std} and sample={sample} need a torch.Generator to draw from; pass one.")
+    if (std.any() or sample) and generator is None:
+        raise ValueError(f"noise_std={std.tolist()} and sample={sample} need a torch.Generator to draw from; pass one.")
 
 
 def _restart(envs: VectorEnv, step: Step) -> None:
@@ -158,8 +160,10 @@ def _filtered(
     return model.filter(belief, action, image, None if generator is None else _normal(stoch, generator))
 
 
-def _explored(action: Tensor, std: float, generator: Generator | None) -> Tensor:
-    return (action + std * _normal(action, generator)).clamp(-1, 1) if generator is not None and std > 0 else action
+def _explored(action: Tensor, std: np.ndarray, generator: Generator | None) -> Tensor:
+    if generator is None or not std.any():
+        return action
+    return (action + torch.as_tensor(std).to(action)[:, None] * _normal(action, generator)).clamp(-1, 1)
 
 
 def _normal(like: Tensor, generator: Generator) -> Tensor:

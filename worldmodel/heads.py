@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from worldmodel.kernels.mlp import mlp as kernel
 from worldmodel.networks import mlp
 
 MOST_STEPS_GO_ON = 2.0  # logit that an untrained head starts from
 
 
 class RewardHead(nn.Module):
-    """Mean of a normal over the reward on arrival, ``[..., latent] -> [...]``."""
+    """Mean of a normal over the reward on arrival: ``[...]`` from the latent, ``[..., latent]`` or its parts."""
 
     def __init__(self, latent: int, hidden: int):
         super().__init__()
         self.net = mlp(latent, [hidden, hidden], 1)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.net(latent).squeeze(-1)
+    def forward(self, *parts: Tensor) -> Tensor:
+        return kernel(tuple(self.net.parameters()), parts).squeeze(-1)
 
 
 class ContinuationHead(nn.Module):
-    """Logit of the probability that the episode goes on, ``[..., latent] -> [...]``."""
+    """Logit of the probability that the episode goes on: ``[...]`` from the latent, ``[..., latent]`` or its parts."""
 
     def __init__(self, latent: int, hidden: int):
         super().__init__()
         self.net = mlp(latent, [hidden], 1)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.net(latent).squeeze(-1) + MOST_STEPS_GO_ON
+    def forward(self, *parts: Tensor) -> Tensor:
+        return kernel(tuple(self.net.parameters()), parts).squeeze(-1) + MOST_STEPS_GO_ON
 
 
 class Heads(nn.Module):

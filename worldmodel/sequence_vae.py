@@ -139,10 +139,10 @@ class SequenceVAE(nn.Module):
         return self.decoder(state.vector).clamp(0, 1)
 
     def reward(self, state: State) -> Tensor:
-        return self.heads.reward(state.vector)
+        return self.heads.reward(*state)
 
     def continues(self, state: State) -> Tensor:
-        return torch.sigmoid(self.heads.continuation(state.vector))
+        return torch.sigmoid(self.heads.continuation(*state))
 
     def observe(self, batch: Sequences, noise: Tensor | None = None) -> Posterior:
         """Filter whole windows: images ``[batch, time, height, width, channel]``, noise ``[batch, time, stoch]``.
@@ -215,10 +215,11 @@ class SequenceVAE(nn.Module):
         """Likelihoods ``[batch, time]`` of the rows after ``offset``, zero before; of every n-th image, n times."""
         time, stride = batch.action.shape[1], self.scales.open_loop_images
         latent = open_loop(self.dynamics, states, batch.action, offset, self.scales.open_loop_steps).vector
-        rows, shown = slice(offset + 1, time), slice(offset + 1 + offset % stride, time, stride)
+        phase = offset // stride % stride  # so that random offsets show every row
+        rows, shown = slice(offset + 1, time), slice(offset + 1 + phase, time, stride)
         reward, image = torch.zeros_like(batch.reward), torch.zeros_like(batch.reward)
         reward[:, rows] = self._reward_nll(latent, batch.reward[:, rows])
-        image[:, shown] = self._image_nll(latent[:, offset % stride :: stride], images[:, shown]) * stride
+        image[:, shown] = self._image_nll(latent[:, phase::stride], images[:, shown]) * stride
         weight, usable = self.scales.open_loop, one_episode(batch.is_first, offset, self.scales.open_loop_steps)
         return {"open_loop_image": weight * image * usable, "open_loop_reward": weight * reward * usable}
 
