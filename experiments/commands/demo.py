@@ -17,6 +17,7 @@ from experiments import run_folder
 from experiments.commands.evaluate import explain
 from experiments.commands.train import train_run
 from experiments.config import PlannerConfig
+from experiments.errors import UserError
 from experiments.evaluate import Evaluation, evaluate, named_planner
 from experiments.presets import preset
 from experiments.shards import RANDOM, On, processes
@@ -48,9 +49,8 @@ def run(argv: list[str]) -> None:
     arguments = tyro.cli(Arguments, prog="worldmodel demo", args=argv)
     config = replace(preset(arguments.preset), seed=arguments.seed)
     started = time.monotonic()
-    if arguments.replace:
-        run_folder.remove(arguments.out)
-    training = train_run(config, arguments.out, workers=arguments.workers)
+    make_room(arguments)
+    training = train_run(arguments.preset, config, arguments.out, workers=arguments.workers)
     trained = time.monotonic()
     lines = compare(arguments)
     minutes = (time.monotonic() - started) / 60
@@ -59,6 +59,16 @@ def run(argv: list[str]) -> None:
     print(explain(lines[1]))
     print(f"training took {(trained - started) / 60:.1f} of {minutes:.1f} minutes, {training.updates} updates")
     print(f"see {arguments.out / 'open_loop.webp'} (any browser) and {arguments.out / 'evaluation.json'}")
+
+
+def make_room(arguments: Arguments) -> None:
+    if arguments.replace:
+        run_folder.remove(arguments.out)
+    elif arguments.out.exists():
+        raise UserError(
+            f"The demo needs a folder of its own; {arguments.out} exists. Start over with --replace, which deletes "
+            "that run, or choose another with --out."
+        )
 
 
 def compare(arguments: Arguments) -> list[Evaluation]:

@@ -135,7 +135,7 @@ def naive_open_loop(model: SequenceVAE, batch: Batch, states: State, offset: int
                 state = model.step(state, batch.action[i, t])
             paid = distributions.Normal(model.reward(state), scales.reward_std)
             reward[i, row] = -scales.open_loop * paid.log_prob(batch.reward[i, row])
-            since = row - offset - 1 - offset % scales.open_loop_images
+            since = row - offset - 1 - offset // scales.open_loop_images % scales.open_loop_images
             if since >= 0 and since % scales.open_loop_images == 0:
                 seen = distributions.Normal(model.decoder(state.vector), scales.image_std)
                 nll = -seen.log_prob(pixels(batch)[i, row]).sum()
@@ -162,11 +162,14 @@ def test_each_later_row_is_predicted_once_and_images_by_their_weight() -> None:
     scales = LossScales(open_loop_steps=3, open_loop_images=2, image_std=0.3)
     model, _, noise = observed(scales)
     batch = windows(3, TIME)
+    seen: set[int] = set()
     for offset in range(TIME):
         terms = model.losses(batch, noise, offset)
         assert (terms["open_loop_reward"][:, offset + 1 :] != 0).all()
         shown = terms["open_loop_image"].any(0).nonzero().flatten().tolist()
-        assert shown == list(range(offset + 1 + offset % 2, TIME, 2))
+        assert shown == list(range(offset + 1 + offset // 2 % 2, TIME, 2))
+        seen |= set(shown)
+    assert seen == set(range(1, TIME)), "over all offsets every row has its image"
 
 
 def test_images_and_rewards_weigh_the_same_on_average() -> None:
