@@ -45,7 +45,7 @@ def run(argv: list[str]) -> None:
     folder = arguments.out or Path("runs") / arguments.preset
     if arguments.resume:
         run_folder.read_config(folder)
-    train_run(arguments.config, folder, arguments.resume, arguments.workers)
+    train_run(arguments.preset, arguments.config, folder, arguments.resume, arguments.workers)
     print(f"next: worldmodel evaluate {folder} --planner cem --episodes 20")
 
 
@@ -90,8 +90,8 @@ def differences(given: Any, stored: Any, prefix: str = "--") -> str:
     return ", ".join(found)
 
 
-def train_run(config: TrainConfig, folder: Path, resuming: bool = False, workers: int = 1) -> Training:
-    """A whole run in ``folder``, told on the terminal; its video at the end."""
+def train_run(name: str, config: TrainConfig, folder: Path, resuming: bool = False, workers: int = 1) -> Training:
+    """A whole run in ``folder``, told on the terminal; its video at the end. name: of the preset."""
     check_config.check(config)
     where = device.choose(config.device)
     torch.set_num_threads(config.threads)
@@ -105,7 +105,7 @@ def train_run(config: TrainConfig, folder: Path, resuming: bool = False, workers
         with TrainingProgress(config, training.updates) as progress:
             train(training, progress, workers)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(how_to_go_on(folder, training)) from None
+        raise KeyboardInterrupt(how_to_go_on(name, folder, training)) from None
     print(f"wrote {write_video(training.model, config, folder)}")
     return training
 
@@ -125,9 +125,9 @@ def prepare(config: TrainConfig, folder: Path, where: torch.device) -> Training:
         raise
 
 
-def how_to_go_on(folder: Path, training: Training | None) -> str:
+def how_to_go_on(name: str, folder: Path, training: Training | None) -> str:
     saved = training.round * training.config.updates if training else 0
-    return f"Go on from update {saved} with the same command and --resume (or --out {folder} --resume)."
+    return f"Go on from update {saved} with: worldmodel train {name} --resume --out {folder}"
 
 
 def describe_replay(config: TrainConfig, folder: Path) -> str:
