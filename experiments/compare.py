@@ -93,7 +93,7 @@ def check(request: Request) -> None:
 
 
 def fit_all(request: Request, say: Say) -> tuple[list[Contender], list[str]]:
-    """Every planner at every budget, and a sentence for each that does not fit one.
+    """Every planner at every budget, ordered by run and budget, and a sentence for each that does not fit one.
 
     Raises TooSmallError for a planner that fits none.
     """
@@ -113,6 +113,7 @@ def fit_all(request: Request, say: Say) -> tuple[list[Contender], list[str]]:
                 raise too_small[0]
             contenders += fitting
             left_out += [str(error) for error in too_small]
+    contenders.sort(key=lambda one: (request.runs.index(one.run), request.budgets.index(one.budget)))
     return contenders, left_out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -93,7 +94,8 @@ def say(line: str) -> None:
 
 
 def tell(found: Comparison, arguments: Arguments) -> None:
-    Console().print(table(found.rows))
+    for (model, budget), rows in groupby(found.rows, key=lambda row: (row.model, row.budget)):
+        Console().print(table(f"{model} at {budget}", list(rows)))
     for sentence in found.left_out:
         print(f"left out: {sentence}")
     for name, ladder in found.ladders.items():
@@ -107,14 +109,13 @@ def tell(found: Comparison, arguments: Arguments) -> None:
         print(f"wrote {arguments.html}")
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """One line per row."""
-    shown = Table("run", "budget", "planner", "return", "95 %", "score", "less than best", "ms a decision")
+def table(title: str, rows: Sequence[Row]) -> Table:
+    """One line per planner."""
+    shown = Table("planner", "return", "95 %", "score", "against best", "ms", title=title, title_justify="left")
     for row in rows:
         score = "?" if row.score is None else f"{row.score:.3f}"
         versus = row.versus
-        less = "best" if versus is None else f"{versus.mean:.2f} ({versus.low:.2f} to {versus.high:.2f})"
+        against = "best" if versus is None else f"{versus.mean:.2f} ({versus.low:.2f} to {versus.high:.2f})"
         interval = f"{row.return_low:.2f} to {row.return_high:.2f}"
-        speed = f"{row.decision_ms:.1f}"
-        shown.add_row(row.model, row.budget, row.planner, f"{row.return_mean:.2f}", interval, score, less, speed)
+        shown.add_row(row.planner, f"{row.return_mean:.2f}", interval, score, against, f"{row.decision_ms:.1f}")
     return shown

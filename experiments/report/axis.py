@@ -54,4 +54,4 @@ def short(value: float) -> str:
     """E.g. ``0.25``, ``72.9``, ``20k``."""
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g}M"
-    return f"{value / 1e3:.3g}k" if abs(value) >= 1e4 else f"{value:.3g}"
+    return f"{value / 1e3:.3g}k" if abs(value) >= 1e3 else f"{value:.3g}"

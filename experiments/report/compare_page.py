@@ -15,11 +15,11 @@ from experiments.comparison import Comparison, Row
 from experiments.evaluate import interval
 from experiments.ladder import RUNGS, Ladder
 from experiments.report.budget_chart import Curve, Point, budget_chart
-from experiments.report.interval_chart import Line, Mark, interval_chart
+from experiments.report.interval_chart import Group, Line, Mark, interval_chart
 
 TEMPLATE = Path(__file__).with_name("compare_page.html")
 COLOURS = 8
-COLUMNS = ("", "return", "95 %", "score", "less than best", "predicted", "realised", "ms", "p90 ms", "model steps")
+COLUMNS = ("", "return", "95 %", "score", "against best", "predicted", "realised", "ms", "p90 ms", "model steps")
 RUNG_NAMES = {
     "simulator": "all true (simulator)",
     "told-true-reward": "learned dynamics",
@@ -92,23 +92,18 @@ def headline(budget: str, rows: Sequence[Row]) -> str:
 
 def returns_card(rows: Sequence[Row], reference: tuple[float, float] | None) -> str:
     lines = [Line("random", reference[0]), Line("reference", reference[1])] if reference else []
-    charts = []
-    for budget, group in by_budget(rows):
-        marks = [
-            Mark(
-                row.planner,
-                row.return_mean,
-                row.return_low,
-                row.return_high,
-                f"{row.return_mean:.1f} ({row.return_low:.1f} to {row.return_high:.1f})",
-                colour_of(rows)[row.planner],
-            )
-            for row in group
-        ]
-        charts.append(f'<p class="group">{escape(budget)}</p>{interval_chart(marks, lines)}')
+    groups = [
+        Group(budget, [return_mark(row, colour_of(rows)[row.planner]) for row in group])
+        for budget, group in by_budget(rows)
+    ]
     hint = "Mean return and its 95 % bootstrap interval over episodes; further right is better."
     against = " Dotted: random actions, and CEM with a large budget on the true simulator." if lines else ""
-    return card("Return by planner", hint + against, "".join(charts))
+    return card("Return by planner", hint + against, interval_chart(groups, lines))
+
+
+def return_mark(row: Row, colour: int) -> Mark:
+    says = f"{row.return_mean:.1f} ({row.return_low:.1f} to {row.return_high:.1f})"
+    return Mark(row.planner, row.return_mean, row.return_low, row.return_high, says, colour)
 
 
 def budgets_card(rows: Sequence[Row]) -> str:
@@ -129,16 +124,16 @@ def budgets_card(rows: Sequence[Row]) -> str:
 
 
 def gap_card(rows: Sequence[Row]) -> str:
-    charts = []
-    for budget, group in by_budget(rows):
-        marks = [gap_mark(row, colour_of(rows)[row.planner]) for row in group if row.predicted is not None]
-        if marks:
-            charts.append(f'<p class="group">{escape(budget)}</p>{interval_chart(marks)}')
+    groups = [
+        Group(budget, [gap_mark(row, colour_of(rows)[row.planner]) for row in group if row.predicted is not None])
+        for budget, group in by_budget(rows)
+    ]
+    groups = [group for group in groups if group.marks]
     hint = (
         "Hollow: the value that each plan predicted. Full: what the same number of steps then paid (the shaded bar is "
         "the interval of the gap between them). Hollow to the right of full: the planner was promised too much."
     )
-    return card("The imagination gap", hint, "".join(charts)) if charts else ""
+    return card("The imagination gap", hint, interval_chart(groups)) if groups else ""
 
 
 def gap_mark(row: Row, colour: int) -> Mark:
@@ -149,17 +144,17 @@ def gap_mark(row: Row, colour: int) -> Mark:
 
 def ladder_card(ladder: Ladder) -> str:
     marks = []
-    for colour, rung in enumerate(RUNGS):
+    for rung in RUNGS:
         returns = list(ladder.returns[rung])
         mean, (low, high) = float(np.mean(returns)), interval(returns)
-        marks.append(Mark(RUNG_NAMES[rung], mean, low, high, f"{mean:.1f} ({low:.1f} to {high:.1f})", colour))
+        marks.append(Mark(RUNG_NAMES[rung], mean, low, high, f"{mean:.1f} ({low:.1f} to {high:.1f})"))
     first, *more = (escape(sentence) for sentence in ladder.words)
     words = f'<p class="lead">{first}</p><ul>{"".join(f"<li>{sentence}</li>" for sentence in more)}</ul>'
     hint = (
         f"{ladder.planner}: the same planner from the same start states, while true parts are replaced by learned "
         "ones. Losses are paired by start state."
     )
-    return card("Who loses the return", hint, words + interval_chart(marks))
+    return card("Who loses the return", hint, words + interval_chart([Group("", marks)]))
 
 
 def table_card(rows: Sequence[Row]) -> str:

@@ -28,13 +28,25 @@ class Line(NamedTuple):
     value: float
 
 
-def interval_chart(marks: Sequence[Mark], lines: Sequence[Line] = ()) -> str:
-    """All rows on one axis."""
-    numbers = [x for m in marks for x in (m.value, m.low, m.high, m.second) if x is not None]
+class Group(NamedTuple):
+    """Rows under a title."""
+
+    title: str
+    marks: Sequence[Mark]
+
+
+def interval_chart(groups: Sequence[Group], lines: Sequence[Line] = ()) -> str:
+    """All rows on one axis, so that groups can be compared."""
+    numbers = [x for g in groups for m in g.marks for x in (m.value, m.low, m.high, m.second) if x is not None]
     axis = axis_around([*numbers, *(line.value for line in lines)])
+    return "".join(_group(group, axis, lines) for group in groups)
+
+
+def _group(group: Group, axis: Axis, lines: Sequence[Line]) -> str:
     rules = "".join(f'<i class="rule" style="left:{axis.place(line.value):.2f}%"></i>' for line in lines)
-    rows = "".join(_row(mark, axis, rules) for mark in marks)
-    return f'<div class="chart" role="figure">{_names(lines, axis)}{rows}{_ticks(axis)}</div>'
+    rows = "".join(_row(mark, axis, rules) for mark in group.marks)
+    title = f'<p class="group">{escape(group.title)}</p>' if group.title else ""
+    return f'{title}<div class="chart" role="figure">{_names(lines, axis)}{rows}{_ticks(axis)}</div>'
 
 
 def _row(mark: Mark, axis: Axis, rules: str) -> str:
