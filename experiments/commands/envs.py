@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import tyro
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import envs
 from experiments.presets import PRESETS
 from experiments.reference import reference_for
+
+
+TITLES = ("actions", "state", "decisions", "random", "reference", "presets")
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ def run(argv: list[str]) -> None:
 
 
 def table() -> Table:
-    shown = Table("environment", "actions", "state", "decisions", "random", "reference", "presets", box=box.SIMPLE)
+    shown = Table(Column("environment", no_wrap=True), *TITLES, box=box.SIMPLE)
     for name in envs.names():
         task, known = envs.task(name), reference_for(name)
         scores = (f"{known.random:.1f}", f"{known.reference:.1f}") if known else ("?", "?")
