@@ -78,6 +78,8 @@ class TrainConfig:
     """Reached by a cosine over the whole run."""
     clip: float = 100.0
     """Largest gradient norm."""
+    average: float = 0.99
+    """Decay of the moving average of the weights that planners and checkpoints use; 0 for the last weights."""
     replay_gb: float = 2.0
     """Cap of the replay on disk in GB; beyond it the oldest whole episodes are dropped."""
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -24,6 +24,7 @@ from experiments.seeds import numpy_generator, torch_generator, training_seed
 from planners.episode import run_episode
 from planners.random_policy import RandomPolicy
 from worldmodel import checkpoint
+from worldmodel.averaging import WeightAverage
 from worldmodel.build import build
 from worldmodel.episode import Episode
 from worldmodel.fit import update
@@ -42,12 +43,13 @@ class Progress(Protocol):
 
 @dataclass
 class Training:
-    """All that changes during a run."""
+    """All that changes during a run. Outside of `fit` the model has the averaged weights."""
 
     config: TrainConfig
     folder: Path
     model: SequenceVAE
     optimizer: torch.optim.Optimizer
+    average: WeightAverage
     replay: Replay
     noise: torch.Generator
     batches: np.random.Generator
@@ -58,6 +60,10 @@ class Training:
     @property
     def generators(self) -> dict[str, torch.Generator | np.random.Generator]:
         return {"noise": self.noise, "batches": self.batches}
+
+    @property
+    def optimizers(self) -> dict[str, checkpoint.Stateful]:
+        return {"adam": self.optimizer, "average": self.average}
 
 
 def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
@@ -78,16 +84,15 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
         torch.manual_seed(int(torch_generator(config.seed, "weights").initial_seed()))
         model = build(config.model, form.observation, form.action).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
+    average = WeightAverage(model.parameters(), config.average)
     noise = torch_generator(config.seed, "noise", device=device.type)
-    return Training(config, folder, model, optimizer, replay, noise, numpy_generator(config.seed, "batches"))
+    return Training(config, folder, model, optimizer, average, replay, noise, numpy_generator(config.seed, "batches"))
 
 
 def resume(config: TrainConfig, folder: Path, device: torch.device) -> Training:
     """The run in ``folder`` as its last checkpoint left it."""
     training = assemble(config, folder, Replay.open(folder / "replay"), device)
-    progress = checkpoint.restore(
-        folder / "checkpoint", training.model, {"adam": training.optimizer}, training.generators
-    )
+    progress = checkpoint.restore(folder / "checkpoint", training.model, training.optimizers, training.generators)
     training.round, training.updates = progress["round"], progress["updates"]
     training.seconds = progress["seconds"]
     training.replay.rewind(progress["replay_position"])
@@ -104,10 +109,8 @@ def save(training: Training) -> None:
         "replay_position": position,
         "episodes": position,
     }
-    folder = training.folder / "checkpoint"
-    checkpoint.save(
-        folder, training.model, {"adam": training.optimizer}, to_json(training.config), progress, training.generators
-    )
+    folder, config = training.folder / "checkpoint", to_json(training.config)
+    checkpoint.save(folder, training.model, training.optimizers, config, progress, training.generators)
     training.replay.mark(position)
 
 
@@ -127,9 +130,8 @@ def train(training: Training, progress: Progress, workers: int = 1) -> None:
 def one_round(training: Training, collector: Collector, progress: Progress) -> None:
     """Fit while episodes are collected with the weights of the round's start; add them, then write a checkpoint."""
     started, config = time.monotonic(), training.config
-    collecting = (
-        0 < training.round < config.rounds - 1
-    )  # nothing is known before the first, nothing used after the last
+    # before the first round nothing is known, after the last nothing is learned
+    collecting = 0 < training.round < config.rounds - 1
     if collecting:
         collector.start(training.round, training.model)
     fit(training, progress)
@@ -145,6 +147,7 @@ def fit(training: Training, progress: Progress) -> None:
     device = next(model.parameters()).device
     metrics = Metrics(training.folder / "metrics.jsonl")
     shape = (config.batch, config.length, config.model.stoch)
+    training.average.swap()
     for left in reversed(range(config.updates)):
         cosine(training.optimizer, config, training.updates)
         batch = training.replay.sample(config.batch, config.length, training.batches)
@@ -152,11 +155,13 @@ def fit(training: Training, progress: Progress) -> None:
         noise = torch.randn(shape, generator=training.noise, device=device)
         offset = int(training.batches.integers(min(config.model.open_loop_steps, config.length - 1)))
         losses = update(model, training.optimizer, batch, noise, offset, config.clip)
+        training.average.update()
         training.updates += 1
         if training.updates % LOG_EVERY == 0 or left == 0:
             values = {name: float(value) for name, value in losses.items()}
             metrics.write(training.updates, **values)
             progress.updated(training.updates, values)
+    training.average.swap()
 
 
 def add(training: Training, episodes: list[Episode], progress: Progress) -> None:

@@ -20,14 +20,13 @@ import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from worldmodel.checkpoint_files import CheckpointError, newest, read, write
 
@@ -36,10 +35,17 @@ __all__ = ["CheckpointError", "Generator", "load_config", "load_progress", "load
 Generator = torch.Generator | np.random.Generator
 
 
+class Stateful(Protocol):
+    """An optimiser, or what else has a state of tensors and numbers beside the weights."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None: ...
+
+
 def save(
     folder: str | Path,
     module: nn.Module,
-    optimizers: Mapping[str, Optimizer],
+    optimizers: Mapping[str, Stateful],
     config: Mapping[str, Any],
     progress: Mapping[str, Any],
     generators: Mapping[str, Generator],
@@ -82,7 +88,7 @@ def load_weights(folder: str | Path, module: nn.Module) -> None:
 def restore(
     folder: str | Path,
     module: nn.Module,
-    optimizers: Mapping[str, Optimizer],
+    optimizers: Mapping[str, Stateful],
     generators: Mapping[str, Generator],
 ) -> dict[str, Any]:
     """Put back everything that `save` was given, under the same names, and return the progress.
@@ -135,7 +141,7 @@ def _misfits(stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list
     return problems
 
 
-def _optimizers(optimizers: Mapping[str, Optimizer]) -> bytes:
+def _optimizers(optimizers: Mapping[str, Stateful]) -> bytes:
     buffer = io.BytesIO()
     torch.save({name: optimizer.state_dict() for name, optimizer in optimizers.items()}, buffer)
     return buffer.getvalue()
@@ -152,7 +158,7 @@ def _read_optimizers(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _put_optimizer(path: Path, name: str, stored: dict[str, Any], optimizer: Optimizer) -> None:
+def _put_optimizer(path: Path, name: str, stored: dict[str, Any], optimizer: Stateful) -> None:
     try:
         optimizer.load_state_dict(stored)
     except (ValueError, KeyError) as error:
