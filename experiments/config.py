@@ -56,27 +56,27 @@ class TrainConfig:
     """auto takes CUDA where there is one."""
     threads: int = 1
     """CPU threads for the training process; the collector has a process of its own."""
-    seed_episodes: int = 64
+    seed_episodes: int = 50
     """Episodes of random actions before the first update."""
     exploration: float = 0.9
     """Correlation in time of the random actions in the seed episodes, in [0, 1)."""
-    rounds: int = 12
+    rounds: int = 16
     """Rounds of fitting and collecting; a checkpoint after each."""
-    updates: int = 250
+    updates: int = 200
     """Gradient steps per round."""
-    episodes: int = 8
+    episodes: int = 16
     """Episodes collected per round, side by side, with the weights of the round's start."""
-    action_noise: float = 0.3
+    action_noise: float = 1.0
     """Largest standard deviation of the noise added to the planner's actions while collecting: the episodes of a round
     are spread from none to this much."""
     batch: int = 16
     """Windows per update."""
     length: int = 32
     """Rows per window."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     final_learning_rate: float = 1e-4
     """Reached by a cosine over the whole run."""
-    clip: float = 100.0
+    clip: float = 1000.0
     """Largest gradient norm."""
     average: float = 0.99
     """Decay of the moving average of the weights that planners and checkpoints use; 0 for the last weights."""
@@ -87,7 +87,7 @@ class TrainConfig:
         default_factory=lambda: PlannerConfig("icem", 15, candidates=64, iterations=3, elites=8)
     )
     """The planner that collects."""
-    planner: PlannerConfig = field(default_factory=PlannerConfig)
+    planner: PlannerConfig = field(default_factory=lambda: PlannerConfig("cem", 15, 4, 150, 15, colour=1.5))
     """The planner that evaluates, unless `evaluate` says otherwise."""
 
 

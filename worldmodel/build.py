@@ -28,9 +28,9 @@ class ModelConfig:
     """Image networks: patch embeddings (fast on CPUs) or the classic strided convolutions."""
     patch: int = 8
     """Side of one patch in pixels (patch networks only)."""
-    width: int = 32
+    width: int = 64
     """Features per patch, or channels of the first convolution."""
-    image_std: float = 0.3
+    image_std: float = 0.1
     """Standard deviation of the pixel likelihood, pixels in [0, 1]."""
     reward_std: float = 0.1
     """Standard deviation of the reward likelihood."""
@@ -40,7 +40,7 @@ class ModelConfig:
     """Share of the KL gradient that trains the prior towards the posterior."""
     open_loop: float = 1.0
     """Weight of the open-loop likelihoods: images and rewards predicted by rolling the prior; 0 for the plain ELBO."""
-    open_loop_steps: int = 8
+    open_loop_steps: int = 16
     """How many steps they look ahead."""
     open_loop_images: int = 4
     """Every how many rows an image is decoded for them."""

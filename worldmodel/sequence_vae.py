@@ -87,12 +87,12 @@ class LossScales(NamedTuple):
     reward is cheap and predicted at every row).
     """
 
-    image_std: float = 0.3
+    image_std: float = 0.1
     reward_std: float = 0.1
     free_nats: float = 1.0
     balance: float = 0.8
     open_loop: float = 1.0
-    open_loop_steps: int = 8
+    open_loop_steps: int = 16
     open_loop_images: int = 4
 
 
