@@ -150,7 +150,7 @@ def sentence(loss: Loss, scale: Scale) -> str:
     numbers = f"{loss.mean:+.1f} ({loss.low:+.1f} to {loss.high:+.1f}), {scale.share(loss.mean)}"
     if loss.certain:
         return f"The {loss.part} {loss.verb} {numbers}."
-    return f"The {loss.part}: {numbers}; not told from zero."
+    return f"The {loss.part}: {numbers}; cannot be told from zero."
 
 
 def doubts(dropped: Sequence[Sequence[Loss]], probe: Mapping[str, float], floor: Floor | None) -> list[str]:

@@ -161,10 +161,10 @@ def padded(arrays: list[np.ndarray], rows: int | None = None) -> np.ndarray:
 def replayed(run: Path) -> list[Episode]:
     """Episodes of the run's replay, evenly spread. Raises UserError where they do not tell the true state."""
     episodes = list(Replay.open(run / "replay").episodes("train"))
-    if not episodes or episodes[0].state.shape[-1] == 0:
+    if len(episodes) < HELD_OUT or episodes[0].state.shape[-1] == 0:
         raise UserError(
-            f"The error ladder needs episodes that tell the true state; the replay of {run} has none. "
-            "Leave --ladder out, or train on a built-in task."
+            f"The error ladder needs {HELD_OUT} episodes that tell the true state; the replay of {run} has fewer. "
+            "Leave --ladder out, or train longer and on a built-in task."
         )
     every = max(1, len(episodes) // EPISODES)
     return episodes[::every][:EPISODES]

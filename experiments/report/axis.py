@@ -25,14 +25,15 @@ class Axis:
         return min(100.0, 100 * (at - low) / (high - low))
 
     def ticks(self) -> list[float]:
-        """Four to seven round numbers on an even axis; 1, 2, 5 and their tenfolds on a logarithmic one."""
+        """Round numbers: evenly spaced, or on a logarithmic axis 1, 2, 5 and their tenfolds (more on a short one)."""
         if not self.log:
             step = round_step((self.high - self.low) / 5)
             first = math.ceil(self.low / step - 1e-9)
             return [i * step for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        few = (1,) if self.high / self.low > 300 else (1, 2, 5)
-        return [m * 10.0**p for p in powers for m in few if self.low <= m * 10.0**p <= self.high]
+        ratio = self.high / self.low
+        round_ones = (1,) if ratio > 300 else (1, 2, 5) if ratio > 10 else (1, 1.5, 2, 3, 5, 7)
+        return [m * 10.0**p for p in powers for m in round_ones if self.low <= m * 10.0**p <= self.high]
 
 
 def axis_around(values: Iterable[float], log: bool = False) -> Axis:

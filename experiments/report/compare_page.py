@@ -86,7 +86,7 @@ def headline(budget: str, rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         return lead + "."
     if not alike:
-        return f"{lead}; every other planner earns less, with 95 % confidence."
+        return f"{lead}; every other planner's difference from it has an interval below zero."
     return f"{lead}; {', '.join(alike)} cannot be told from it with so many episodes."
 
 
