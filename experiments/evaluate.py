@@ -18,6 +18,7 @@ from experiments.reference import Reference, reference_for
 from experiments.shards import RANDOM, SHARD, On, Shard, play_all
 
 RESAMPLES = 9999
+SIMULATOR, NONE = "simulator", "none"  # in place of a run folder
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def evaluate(
     chosen = device.choose(where if learned else "cpu").type
     whole = Shard(config.env, config.size, run if learned else None, planner, seed, 0, episodes, chosen)
     played = play_all(whole, pool if chosen == "cpu" else None)
-    name = str(run) if learned else "none" if planner.name == RANDOM else "simulator"
+    name = str(run) if learned else NONE if planner.name == RANDOM else SIMULATOR
     return summarise(whole, name, played.returns, played.seconds, processes if pool and chosen == "cpu" else 1)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -99,7 +100,7 @@ def report(folder: Path, lines: list[Evaluation], minutes: float, training_minut
 
 def table(lines: list[Evaluation], minutes: float) -> Table:
     title = f"{lines[0].env}: {lines[0].episodes} episodes each, {minutes:.1f} minutes in all"
-    shown = Table("", "return", "95 %", "score", "ms a decision", title=title)
+    shown = Table("", "return", "95 %", "score", "ms", box=box.SIMPLE, title=title)
     names = ("random actions", f"{lines[1].planner} on the model", f"{lines[2].planner} on the simulator")
     for name, one in zip(names, lines, strict=True):
         score = "?" if one.score is None else f"{one.score:.3f}"

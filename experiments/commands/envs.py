@@ -13,8 +13,7 @@ import envs
 from experiments.presets import PRESETS
 from experiments.reference import reference_for
 
-
-TITLES = ("actions", "state", "decisions", "random", "reference", "presets")
+TITLES = ("actions", "decisions", "random", "reference", "presets")
 
 
 @dataclass(frozen=True)
@@ -35,5 +34,5 @@ def table() -> Table:
         scores = (f"{known.random:.1f}", f"{known.reference:.1f}") if known else ("?", "?")
         presets = ", ".join(preset for preset, config in PRESETS.items() if config.env == name)
         decisions = f"{task.episode_steps} × {task.seconds_per_step:g} s"
-        shown.add_row(name, str(task.action_size), str(len(task.state_names)), decisions, *scores, presets)
+        shown.add_row(name, str(task.action_size), decisions, *scores, presets)
     return shown

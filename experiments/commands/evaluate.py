@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 
 import torch
 import tyro
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from experiments import device, run_folder
 from experiments.commands.leading import leading, option, wants_help
 from experiments.config import PlannerConfig
-from experiments.evaluate import Evaluation, check, evaluate, named_planner
+from experiments.evaluate import NONE, SIMULATOR, Evaluation, check, evaluate, named_planner
 from experiments.shards import On, processes
 from worldmodel.durable import write_whole
 
@@ -100,12 +101,13 @@ def play(arguments: Arguments) -> Evaluation:
 
 def table(evaluations: Sequence[Evaluation]) -> Table:
     """One line per evaluation."""
-    shown = Table("planner", "on", "episodes", "return", "95 %", "score", "ms a decision")
+    shown = Table("planner", "on", "episodes", "return", "95 %", "score", "ms", box=box.SIMPLE)
     for one in evaluations:
         mean, bounds = f"{one.return_mean:.2f}", f"{one.return_low:.2f} to {one.return_high:.2f}"
         score = "?" if one.score is None else f"{one.score:.3f}"
-        speed = "-" if one.model == "none" else f"{one.decision_ms:.1f}"
-        shown.add_row(one.planner, one.model, str(one.episodes), mean, bounds, score, speed)
+        speed = "-" if one.model == NONE else f"{one.decision_ms:.1f}"
+        on = one.model if one.model in (SIMULATOR, NONE) else "model"
+        shown.add_row(one.planner, on, str(one.episodes), mean, bounds, score, speed)
     return shown
 
 
@@ -118,5 +120,5 @@ def explain(one: Evaluation) -> str:
         )
     return (
         f"score: 0 is random actions ({one.random:.2f}), 1 is CEM on the true dynamics ({one.reference:.2f}); "
-        f"decisions: median, of {one.batch} side by side"
+        f"ms: of a decision, median, {one.batch} side by side"
     )
