@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check bench bench-rollout
+.PHONY: demo test check bench bench-rollout bench-gpu
 
 # Learn the pendulum from pixels, plan with what was learned, print a table. Replaces runs/demo, and nothing else.
 demo: $(READY)
@@ -23,7 +23,12 @@ bench: $(READY)
 	$(BIN)/python -m pytest benchmarks --benchmark-enable
 
 bench-rollout: $(READY)
-	$(BIN)/python -m pytest benchmarks/test_rollout.py --benchmark-enable
+	$(BIN)/python -m pytest benchmarks/test_rollout.py --benchmark-enable --benchmark-json=benchmarks/results/rollout.json
+
+# On a machine with a GPU: the kernels' tests first, then their times.
+bench-gpu: $(READY)
+	$(BIN)/python -m pytest tests/worldmodel/kernels
+	$(BIN)/python -m pytest benchmarks/test_rollout.py --benchmark-enable --benchmark-json=benchmarks/results/rollout-gpu.json
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
