@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,14 +55,17 @@ class Contender:
     fit: Fit
 
 
-def compare(request: Request, pool: Executor | None = None, say: Say = print) -> Comparison:
-    """All rows. ``say`` is told how it goes. Raises UserError before anything is played that cannot be."""
+def compare(request: Request, pool: Executor | None = None, workers: int = 1, say: Say = print) -> Comparison:
+    """All rows, played by ``workers`` in ``pool``, or here. ``say`` is told how it goes.
+
+    Raises UserError before anything is played, for what cannot be.
+    """
     check(request)
     contenders, left_out = fit_all(request, say)
-    outcomes = play_all([cell for one in contenders for cell in cells_of(one, request)], pool, say)
+    outcomes = play_all([cell for one in contenders for cell in cells_of(one, request)], pool, workers, say)
     entries = [entry_of(one, request, outcomes) for one in contenders]
     tops = best_of_runs(contenders, entries) if request.ladder else []
-    outcomes |= play_all([cell for one in tops for cell in ladder_cells(one, request)], pool, say)
+    outcomes |= play_all([cell for one in tops for cell in ladder_cells(one, request)], pool, workers, say)
     references = {name: reference_for(name) for name in dict.fromkeys(entry.env for entry in entries)}
     return Comparison(
         rows=rows_of(entries, references),
@@ -176,32 +179,32 @@ def ladder_of(one: Contender, request: Request, outcomes: dict[Cell, Outcome]) -
     return climb(f"{one.planner} · {one.budget}", returns, floor, probe)
 
 
-def play_all(wanted: Sequence[Cell], pool: Executor | None, say: Say) -> dict[Cell, Outcome]:
+def play_all(wanted: Sequence[Cell], pool: Executor | None, workers: int, say: Say) -> dict[Cell, Outcome]:
     """The outcome of every cell: read where it is stored, played otherwise, in ``pool`` or here."""
     found = {cell: cells.read(cell) for cell in dict.fromkeys(wanted)}
     todo = [cell for cell, outcome in found.items() if outcome is None]
     if len(todo) < len(found):
         say(f"{len(found) - len(todo)} of {len(found)} cells were played before")
     progress = CellProgress(todo, say)
-    for cell, outcome in played(todo, pool):
+    for cell, outcome in played(todo, pool, workers):
         found[cell] = outcome
         progress.finished(cell, outcome)
     return {cell: outcome for cell, outcome in found.items() if outcome is not None}
 
 
-def played(todo: Sequence[Cell], pool: Executor | None) -> Iterator[tuple[Cell, Outcome]]:
-    """Cells as they are finished. When stopped, what has not begun is given up and what is finished is on the disk."""
+def played(todo: Sequence[Cell], pool: Executor | None, workers: int) -> Iterator[tuple[Cell, Outcome]]:
+    """Cells as they are finished. No more are handed out than are played at once: to stop is not to wait for a queue."""
     if pool is None:
         for cell in todo:
             yield cell, cells.play(cell)
         return
-    futures = {pool.submit(cells.play, cell): cell for cell in todo}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        for future in futures:
-            future.cancel()
+    waiting, running = list(reversed(todo)), dict[Future[Outcome], Cell]()
+    while waiting or running:
+        while waiting and len(running) < workers:
+            cell = waiting.pop()
+            running[pool.submit(cells.play, cell)] = cell
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), future.result()
 
 
 class CellProgress:

@@ -71,7 +71,8 @@ def run(argv: list[str]) -> None:
     print(device.describe(where))
     try:
         with processes(arguments.workers) as pool:
-            found = compare(request_of(arguments, "cuda" if where.type == "cuda" else "cpu"), pool, say)
+            request = request_of(arguments, "cuda" if where.type == "cuda" else "cpu")
+            found = compare(request, pool, arguments.workers, say)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Finished cells are kept: the same command goes on.") from None
     tell(found, arguments)

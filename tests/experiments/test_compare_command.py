@@ -55,10 +55,11 @@ def test_returns_are_those_of_evaluate(run_copy: Path) -> None:
 
 
 def test_finished_cells_are_not_played_again(run_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = compare(request(run_copy), say=silent)
+    wanted = request(run_copy, seeds=(0,))
+    first = compare(wanted, say=silent)
     played: list[cells.Cell] = []
     monkeypatch.setattr(cells, "play", lambda cell: played.append(cell))
-    assert compare(request(run_copy), say=silent).rows == first.rows
+    assert compare(wanted, say=silent).rows == first.rows
     assert played == []
 
 
@@ -68,15 +69,15 @@ def test_any_number_of_workers_plays_the_same(run_copy: Path) -> None:
     for path in (run_copy / cells.FOLDER).glob("cem-seed*.json"):
         path.unlink()
     with ThreadPoolExecutor(2) as pool:  # the command's are processes, which cost seconds to start
-        assert compare(few, pool, say=silent).rows == alone.rows
+        assert compare(few, pool, 2, say=silent).rows == alone.rows
 
 
 def test_only_what_is_new_is_played(run_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare(request(run_copy, seeds=(0,)), say=silent)
+    compare(request(run_copy, planners=("cem",), seeds=(0,)), say=silent)
     play, played = cells.play, list[cells.Cell]()
     monkeypatch.setattr(cells, "play", lambda cell: (played.append(cell), play(cell))[1])
-    compare(request(run_copy), say=silent)
-    assert [(cell.planner.name, cell.seed) for cell in played] == [("cem", 1), ("icem", 1)]
+    compare(request(run_copy, planners=("cem",)), say=silent)
+    assert [(cell.planner.name, cell.seed) for cell in played] == [("cem", 1)]
 
 
 def test_cells_of_other_weights_or_torn_ones_are_played_again(run_copy: Path) -> None:
@@ -109,9 +110,8 @@ def test_a_killed_comparison_goes_on_to_the_same_numbers(tiny_run: Path, run_cop
     found = compare(wanted, say=silent)
     assert len(list(folder.glob("*-seed*.json"))) == 4
     assert all(path.stat().st_mtime_ns == written for path, written in before.items())
-    for path in folder.glob("*-seed*.json"):
-        path.unlink()
-    assert [row.returns for row in compare(wanted, say=silent).rows] == [row.returns for row in found.rows]
+    next(iter(before)).unlink()
+    assert compare(wanted, say=silent).rows == found.rows  # what was played before the kill is what is played here
 
 
 def test_the_ladder_is_climbed_by_the_best(run_copy: Path) -> None:

@@ -107,10 +107,10 @@ def test_a_probe_learns_a_linear_map_and_says_so() -> None:
     x = torch.randn(1000, 3)
     y = x @ torch.randn(3, 2) + 5
     held_out = torch.arange(1000) % 5 == 4
-    assert fit_probe(x, y, held_out).r2 > 0.99
+    probe, again = fit_probe(x, y, held_out), fit_probe(x, y, held_out)
+    assert probe.r2 > 0.99
+    assert torch.equal(probe(x), again(x))
     assert fit_probe(x, torch.randn(1000, 2), held_out).r2 < 0.3
-    again, other = fit_probe(x, y, held_out), fit_probe(x, y, held_out)
-    assert torch.equal(again(x), other(x))
 
 
 def test_with_perfect_probes_told_and_probed_are_the_truth() -> None:
