@@ -60,9 +60,9 @@ class TrainConfig:
     """Episodes of random actions before the first update."""
     exploration: float = 0.9
     """Correlation in time of the random actions in the seed episodes, in [0, 1)."""
-    rounds: int = 16
+    rounds: int = 20
     """Rounds of fitting and collecting; a checkpoint after each."""
-    updates: int = 200
+    updates: int = 210
     """Gradient steps per round."""
     episodes: int = 16
     """Episodes collected per round, side by side, with the weights of the round's start."""
