@@ -193,7 +193,7 @@ def play_all(wanted: Sequence[Cell], pool: Executor | None, workers: int, say: S
 
 
 def played(todo: Sequence[Cell], pool: Executor | None, workers: int) -> Iterator[tuple[Cell, Outcome]]:
-    """Cells as they are finished. No more are handed out than are played at once: to stop is not to wait for a queue."""
+    """Cells as they are finished. No more are handed out than are played at once: stopping waits for no queue."""
     if pool is None:
         for cell in todo:
             yield cell, cells.play(cell)
