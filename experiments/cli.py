@@ -20,6 +20,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "train": "learn a world model from pixels: worldmodel train PRESET",
     "evaluate": "play episodes with any planner on a trained model: worldmodel evaluate RUN --planner cem",
     "compare": "planners at equal budgets, with intervals and a page: worldmodel compare RUN --planners cem icem",
+    "probe": "how much of the true state the model's belief tells: worldmodel probe RUN",
     "envs": "list the built-in environments",
     "reference": "compute what scores are measured against: worldmodel reference ENV",
 }
