@@ -37,7 +37,7 @@ def test_updates_on_one_batch_lower_its_loss() -> None:
     """The pictures are noise, of which little can be learnt in a few updates; the rewards are learnt by heart."""
     model, optimizer = model_and_optimizer(1e-2)
     losses = [one_update(model, optimizer, data()[0]) for _ in range(30)]
-    assert losses[-1]["loss"] < 0.8 * losses[0]["loss"]
+    assert losses[-1]["loss"] < 0.9 * losses[0]["loss"]
     assert losses[-1]["reward"] < 0.3 * losses[0]["reward"]
 
 
