@@ -163,8 +163,8 @@ def replayed(run: Path) -> list[Episode]:
     episodes = list(Replay.open(run / "replay").episodes("train"))
     if len(episodes) < HELD_OUT or episodes[0].state.shape[-1] == 0:
         raise UserError(
-            f"The error ladder needs {HELD_OUT} episodes that tell the true state; the replay of {run} has fewer. "
-            "Leave --ladder out, or train longer and on a built-in task."
+            f"A probe of the true state needs {HELD_OUT} episodes that tell it; the replay of {run} has fewer. "
+            "Train longer, on a built-in task; a comparison goes without it when --ladder is left out."
         )
     every = max(1, len(episodes) // EPISODES)
     return episodes[::every][:EPISODES]
