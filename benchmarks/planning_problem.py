@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from worldmodel.dynamics.rssm import RSSM
 from worldmodel.interface import Sizes, State
+from worldmodel.kernels.mlp import mlp as kernel
 from worldmodel.networks import mlp
 
 
@@ -56,10 +57,10 @@ class PlainModel:
 
     sizes: Sizes
     rollout: Callable[[State, Tensor, Tensor | None], State]
-    reward_of: Callable[[Tensor], Tensor]
+    reward_of: Callable[[State], Tensor]
 
     def reward(self, state: State) -> Tensor:
-        return self.reward_of(state.vector)
+        return self.reward_of(state)
 
     def continues(self, state: State) -> Tensor:
         return state.stoch.new_ones(state.stoch.shape[:-1])
@@ -83,7 +84,10 @@ def planet(action: int = 6) -> Problem:
     def reward(latent: Tensor) -> Tensor:
         return head(latent).squeeze(-1)
 
-    model = PlainModel(Sizes(200, 30, action, 0, (64, 64, 3)), dynamics.rollout, reward)
+    def reward_of(state: State) -> Tensor:  # as the package's own head does it
+        return kernel(tuple(head.parameters()), state).squeeze(-1)
+
+    model = PlainModel(Sizes(200, 30, action, 0, (64, 64, 3)), dynamics.rollout, reward_of)
     return Problem(transition, reward, model, 0.1 * torch.randn(230))
 
 
@@ -103,7 +107,7 @@ def reach() -> Problem:
     def reward(latent: Tensor) -> Tensor:
         return -10 * (latent - goal).square().sum(-1)
 
-    model = PlainModel(Sizes(1, 1, 2, 0, (1, 1, 1)), rollout, reward)
+    model = PlainModel(Sizes(1, 1, 2, 0, (1, 1, 1)), rollout, lambda state: reward(state.vector))
     return Problem(lambda latent, action: latent + action / 4, reward, model, torch.zeros(2))
 
 
