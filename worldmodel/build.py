@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import nn
 
+from worldmodel.distributions import NormalLatent
 from worldmodel.dynamics.rssm import RSSM
 from worldmodel.encoders.state import StateEncoder
 from worldmodel.heads import Heads
@@ -51,8 +52,9 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -
     size = require_square(observation)
     channels, latent = observation[2], config.deter + config.stoch
     encoder, decoder = image_networks(config, size, channels, latent)
+    family = NormalLatent(config.stoch)
     return SequenceVAE(
-        StateEncoder(encoder, config.hidden, config.deter, config.stoch, config.hidden),
+        StateEncoder(encoder, config.hidden, config.deter, family.statistics, config.hidden),
         RSSM(config.deter, config.stoch, action, config.hidden),
         decoder,
         Heads(latent, config.hidden),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worldmodel.distributions import Normal, kl
+from worldmodel.distributions import Distribution, Family, kl, stack
 from worldmodel.heads import Heads
 from worldmodel.images import to_model
 from worldmodel.interface import Belief, Linearization, Sizes, State
@@ -26,8 +26,13 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class Dynamics(Protocol):
-    """The prior p(z' | z, a), in two halves so that the encoder can see what the deterministic half knows."""
+    """The prior p(z' | z, a), in two halves so that the encoder can see what the deterministic half knows.
 
+    latent: the family of ``prior`` and posterior. ``complete`` makes the next state of ``advance``'s answers and one of
+    these two, with noise ``[..., stoch]`` or None; `step` is ``complete`` with the prior.
+    """
+
+    latent: Family
     deter: int
     stoch: int
     action: int
@@ -35,20 +40,24 @@ class Dynamics(Protocol):
 
     def initial(self, batch: int) -> State: ...
     def advance(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]: ...
-    def prior(self, context: Tensor) -> Normal: ...
+    def prior(self, context: Tensor) -> Distribution: ...
+    def complete(self, deter: Tensor, context: Tensor, latent: Distribution, noise: Tensor | None = None) -> State: ...
     def step(self, state: State, action: Tensor, noise: Tensor | None = None) -> State: ...
     def rollout(self, state: State, actions: Tensor, noise: Tensor | None = None) -> State: ...
     def linearize(self, states: State, actions: Tensor) -> Linearization: ...
 
 
 class Encoder(Protocol):
-    """The filtering posterior. ``features`` runs on all frames at once, ``remember`` and ``posterior`` step by step."""
+    """The filtering posterior. ``features`` runs on all frames at once, ``remember`` and ``posterior`` step by step.
+
+    ``statistics`` are the raw outputs, ``[..., statistics]``, that the dynamics' family makes the posterior of.
+    """
 
     memory: int
 
     def features(self, image: Tensor) -> Tensor: ...
     def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> Tensor: ...
-    def posterior(self, context: Tensor, features: Tensor, memory: Tensor) -> Normal: ...
+    def statistics(self, context: Tensor, features: Tensor, memory: Tensor) -> Tensor: ...
 
 
 class Sequences(Protocol):
@@ -72,8 +81,8 @@ class Posterior(NamedTuple):
     """What `SequenceVAE.observe` infers, each ``[batch, time, ...]``."""
 
     states: State
-    posterior: Normal
-    prior: Normal
+    posterior: Distribution
+    prior: Distribution
 
 
 class LossScales(NamedTuple):
@@ -171,8 +180,7 @@ class SequenceVAE(nn.Module):
             contexts.append(context)
             posteriors.append(posterior)
         states = State(torch.stack([s.deter for s in beliefs], 1), torch.stack([s.stoch for s in beliefs], 1))
-        mean, std = torch.stack([p.mean for p in posteriors], 1), torch.stack([p.std for p in posteriors], 1)
-        return Posterior(states, Normal(mean, std), self.dynamics.prior(torch.stack(contexts, 1)))
+        return Posterior(states, stack(posteriors, 1), self.dynamics.prior(torch.stack(contexts, 1)))
 
     def losses(self, batch: Sequences, noise: Tensor | None = None, offset: int = 0) -> dict[str, Tensor]:
         """The terms of the negative ELBO in nats, each ``[batch, time]``, zero where the row is not valid.
@@ -225,11 +233,11 @@ class SequenceVAE(nn.Module):
 
     def _infer(
         self, belief: Belief, action: Tensor, features: Tensor, noise: Tensor | None
-    ) -> tuple[Belief, Tensor, Normal]:
+    ) -> tuple[Belief, Tensor, Distribution]:
         deter, context = self.dynamics.advance(belief.state, action)
         memory = self.encoder.remember(belief.memory, action, features)
-        posterior = self.encoder.posterior(context, features, memory)
-        return Belief(State(deter, posterior.sample(noise)), memory), context, posterior
+        posterior = self.dynamics.latent(self.encoder.statistics(context, features, memory))
+        return Belief(self.dynamics.complete(deter, context, posterior, noise), memory), context, posterior
 
 
 def forget(belief: Belief, action: Tensor, is_first: Tensor) -> tuple[Belief, Tensor]:
@@ -275,7 +283,7 @@ def normal_nll(mean: Tensor, value: Tensor, std: float) -> Tensor:
     return (mean - value).square().sum(-1) * (0.5 / std**2) + constant
 
 
-def balanced_kl(posterior: Normal, prior: Normal, scales: LossScales) -> Tensor:
+def balanced_kl(posterior: Distribution, prior: Distribution, scales: LossScales) -> Tensor:
     """KL with balance and free nats, ``[...]`` (DreamerV2 eq. 2; free nats on each half as in DreamerV3 eq. 5)."""
     train_prior = kl(posterior.detach(), prior).clamp(min=scales.free_nats)
     train_posterior = kl(posterior, prior.detach()).clamp(min=scales.free_nats)

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, distributions
 
 from tests.worldmodel.examples import normal
-from worldmodel.distributions import Normal, kl, kl_per_dimension
+from worldmodel.distributions import Normal, NormalLatent, kl, kl_per_dimension, stack
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -67,3 +67,25 @@ def test_detached_it_has_no_gradient() -> None:
     q = Normal(*(x.requires_grad_() for x in pair(3)[0])).detach()
     assert not any(part.requires_grad for part in q)
     assert isinstance(q.mean, Tensor)
+
+
+def test_a_family_makes_normals_of_raw_outputs() -> None:
+    """mean, raw = the halves; std = softplus(raw) + min_std."""
+    family, raw = NormalLatent(stoch=4, min_std=0.01), 3 * normal(2, 5, 8)
+    made = family(raw)
+    assert family.statistics == 8
+    torch.testing.assert_close(made.mean, raw[..., :4], rtol=0, atol=0)
+    torch.testing.assert_close(made.std, (1 + raw[..., 4:].exp()).log() + 0.01, **EXACT)
+
+
+def test_a_stack_is_of_the_same_kind() -> None:
+    q, p = pair(3)
+    both = stack([q, p], 1)
+    assert isinstance(both, Normal)
+    torch.testing.assert_close(both.mean, torch.stack([q.mean, p.mean], 1))
+    torch.testing.assert_close(both.std, torch.stack([q.std, p.std], 1))
+
+
+def test_there_is_no_kl_between_unlike_things() -> None:
+    with pytest.raises(TypeError, match="no KL between tuple and Normal"):
+        kl((), pair()[1])

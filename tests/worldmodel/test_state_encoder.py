@@ -4,22 +4,21 @@ from tests.worldmodel.examples import normal
 from worldmodel.encoders.state import StateEncoder
 from worldmodel.images import PatchEncoder
 
-CONTEXT, STOCH, HIDDEN = 7, 3, 5
+CONTEXT, STATISTICS, HIDDEN = 7, 6, 5
 
 
 def encoder() -> StateEncoder:
     torch.manual_seed(0)
-    return StateEncoder(PatchEncoder(16, 3, 6, 8, 2), 6, CONTEXT, STOCH, HIDDEN).double()
+    return StateEncoder(PatchEncoder(16, 3, 6, 8, 2), 6, CONTEXT, STATISTICS, HIDDEN).double()
 
 
-def test_the_posterior_is_its_equations_written_out() -> None:
-    """mean, raw = W_s elu(W_f f(o) + b_f + W_c c) + b_s, std = softplus(raw) + 0.1."""
+def test_the_statistics_are_their_equation_written_out() -> None:
+    """W_s elu(W_f f(o) + b_f + W_c c) + b_s."""
     one, image, context = encoder(), normal(4, 3, 16, 16), 3 * normal(4, CONTEXT, seed=2)
-    found = one.posterior(context, one.features(image), normal(4, 0))
     x = one.image(image) @ one.from_frame.weight.T + one.from_frame.bias + context @ one.from_context.weight.T
-    stats = torch.where(x > 0, x, x.exp() - 1) @ one.stats.weight.T + one.stats.bias
-    torch.testing.assert_close(found.mean, stats[:, :STOCH], rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(found.std, (1 + stats[:, STOCH:].exp()).log() + 0.1, rtol=1e-10, atol=1e-12)
+    expected = torch.where(x > 0, x, x.exp() - 1) @ one.stats.weight.T + one.stats.bias
+    found = one.statistics(context, one.features(image), normal(4, 0))
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_it_remembers_nothing_beyond_the_state() -> None:

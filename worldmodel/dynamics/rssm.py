@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worldmodel.distributions import Normal
+from worldmodel.distributions import Distribution, Family, NormalLatent
 from worldmodel.interface import Linearization, State
 from worldmodel.kernels.rssm_rollout import MIN_STD, RSSMWeights, rssm_rollout
 
@@ -22,10 +22,11 @@ class RSSM(nn.Module):
     def __init__(self, deter: int, stoch: int, action: int, hidden: int):
         super().__init__()
         self.deter, self.stoch, self.action, self.context = deter, stoch, action, deter
+        self.latent: Family = NormalLatent(stoch, MIN_STD)
         self.inputs = nn.Linear(stoch + action, hidden)
         self.gru = nn.GRUCell(hidden, deter)
         self.prior_hidden = nn.Linear(deter, hidden)
-        self.prior_stats = nn.Linear(hidden, 2 * stoch)
+        self.prior_stats = nn.Linear(hidden, self.latent.statistics)
 
     def initial(self, batch: int) -> State:
         """Zeros ``[batch, ...]``: the first prior is what one step from here gives."""
@@ -38,14 +39,16 @@ class RSSM(nn.Module):
         deter = gru(self.gru, hidden, state.deter)
         return deter, deter
 
-    def prior(self, context: Tensor) -> Normal:
+    def prior(self, context: Tensor) -> Distribution:
         """p(s' | h'), ``[..., deter]`` -> normal over ``[..., stoch]``."""
-        mean, raw = self.prior_stats(functional.elu(self.prior_hidden(context))).chunk(2, -1)
-        return Normal(mean, functional.softplus(raw) + MIN_STD)
+        return self.latent(self.prior_stats(functional.elu(self.prior_hidden(context))))
+
+    def complete(self, deter: Tensor, context: Tensor, latent: Distribution, noise: Tensor | None = None) -> State:
+        return State(deter, latent.sample(noise))
 
     def step(self, state: State, action: Tensor, noise: Tensor | None = None) -> State:
         deter, context = self.advance(state, action)
-        return State(deter, self.prior(context).sample(noise))
+        return self.complete(deter, context, self.prior(context), noise)
 
     def rollout(self, state: State, actions: Tensor, noise: Tensor | None = None) -> State:
         deter, stoch = rssm_rollout(self.weights, state.deter, state.stoch, actions, noise)

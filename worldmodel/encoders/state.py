@@ -5,22 +5,21 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worldmodel.distributions import Normal
-
-MIN_STD = 0.1
-
 
 class StateEncoder(nn.Module):
-    """Posterior from the dynamics' context and the frame. It needs no memory beyond the state."""
+    """Posterior from the dynamics' context and the frame. It needs no memory beyond the state.
+
+    statistics: width of what the family of the latent takes.
+    """
 
     memory = 0
 
-    def __init__(self, image: nn.Module, features: int, context: int, stoch: int, hidden: int):
+    def __init__(self, image: nn.Module, features: int, context: int, statistics: int, hidden: int):
         super().__init__()
         self.image = image
         self.from_frame = nn.Linear(features, hidden)
         self.from_context = nn.Linear(context, hidden, bias=False)
-        self.stats = nn.Linear(hidden, 2 * stoch)
+        self.stats = nn.Linear(hidden, statistics)
 
     def features(self, image: Tensor) -> Tensor:
         """What one frame says, ``[..., channel, height, width] -> [..., hidden]``; all frames of a batch at once."""
@@ -30,7 +29,6 @@ class StateEncoder(nn.Module):
         """Nothing: the state says it all."""
         return memory
 
-    def posterior(self, context: Tensor, features: Tensor, memory: Tensor) -> Normal:
-        """q(s_t | context, frame): ``[..., context]``, ``[..., hidden]`` -> normal over ``[..., stoch]``."""
-        mean, raw = self.stats(functional.elu(features + self.from_context(context))).chunk(2, -1)
-        return Normal(mean, functional.softplus(raw) + MIN_STD)
+    def statistics(self, context: Tensor, features: Tensor, memory: Tensor) -> Tensor:
+        """Of q(s_t | context, frame): ``[..., context]``, ``[..., hidden]`` -> ``[..., statistics]``."""
+        return self.stats(functional.elu(features + self.from_context(context)))
