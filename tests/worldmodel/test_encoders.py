@@ -52,7 +52,7 @@ def test_a_window_is_its_rows_one_by_one(name: str) -> None:
     is_first[0, 4] = is_first[1, 0] = is_first[1, 1] = is_first[1, 7] = True
     found, expected = one.watch(features, action, is_first), row_by_row(one, features, action, is_first)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
-    statistics = one.posterior(normal(3, TIME, 7), found)
+    statistics = one.statistics(normal(3, TIME, 7), found)
     assert statistics.shape == (3, TIME, STATISTICS)
 
 
@@ -71,7 +71,7 @@ def test_how_far_back_it_sees(name: str) -> None:
 def test_the_gradient_through_a_window_reaches_every_parameter(name: str) -> None:
     one, nowhere = encoder(name), torch.zeros(2, TIME, dtype=torch.bool)
     seen = one.watch(normal(2, TIME, FEATURES), normal(2, TIME, ACTION, seed=2), nowhere)
-    one.posterior(seen, seen).square().sum().backward()
+    one.statistics(seen, seen).square().sum().backward()
     for parameter_name, parameter in one.named_parameters():
         unused = name == "transformer, long window" and parameter_name.endswith("lags")  # lags beyond the rows
         assert parameter.grad is not None, parameter_name
@@ -111,18 +111,18 @@ def test_an_empty_slot_is_not_attended_to() -> None:
 
 def test_attention_is_that_of_torch() -> None:
     layer, x = encoder("transformer").layers[0], normal(2, 5, HIDDEN)
-    bias = layer.bias(torch.zeros(5, 5, dtype=torch.long), torch.ones(5, 5).tril() > 0)
-    query, key, value = (part.unflatten(-1, (2, -1)).transpose(1, 2) for part in layer.project(x))
-    attended = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    found = layer(x, torch.zeros(5, 5, dtype=torch.long), torch.ones(5, 5).tril() > 0)[0]
+    heads = [part.unflatten(-1, (2, -1)).transpose(1, 2) for part in layer.qkv(layer.norm(x)).chunk(3, -1)]
+    attended = nn.functional.scaled_dot_product_attention(*heads, is_causal=True)
     expected = x + layer.out(attended.transpose(1, 2).flatten(-2))
     expected = expected + layer.net(layer.norm_net(expected))
-    torch.testing.assert_close(layer(x, *layer.project(x), bias), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_what_cannot_be_built_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one frame; stack=0 came"):
         FrameEncoder(nn.Identity(), FEATURES, STATISTICS, HIDDEN, stack=0)
-    with pytest.raises(ValueError, match="hidden=6 and heads=4 came. Give hidden=8"):
+    with pytest.raises(ValueError, match=r"hidden=6 and heads=4 came\. Give hidden=8"):
         transformer(heads=4)
     with pytest.raises(ValueError, match="window of 2 rows; 2, 2 and 1 came"):
         transformer(window=1)

@@ -13,7 +13,7 @@ from worldmodel.networks import mlp
 
 
 class FrameEncoder(nn.Module):
-    """Posterior from a stack of frames. The memory holds the features of the last ``stack - 1``, zeros where none is."""
+    """Posterior from a stack of frames. The memory holds the features of the last ``stack - 1``, zeros for none."""
 
     def __init__(self, image: nn.Module, features: int, statistics: int, hidden: int, stack: int = 1):
         super().__init__()
@@ -39,8 +39,8 @@ class FrameEncoder(nn.Module):
             stack.append(later(features, lag) * same[..., None])
         return torch.cat(stack, -1)
 
-    def posterior(self, context: Tensor, seen: Tensor) -> Tensor:
-        """Statistics of q(z | stack), ``[..., statistics]``, whatever the dynamics' context says."""
+    def statistics(self, context: Tensor, seen: Tensor) -> Tensor:
+        """Of q(z | stack), ``[..., statistics]``, whatever the dynamics' context says."""
         return self.stats(seen)
 
 

@@ -38,6 +38,6 @@ class RecurrentEncoder(nn.Module):
             rows.append(seen)
         return torch.stack(rows, 1)
 
-    def posterior(self, context: Tensor, seen: Tensor) -> Tensor:
-        """Statistics of q(z | memory, frame), ``[..., statistics]``, whatever the dynamics' context says."""
+    def statistics(self, context: Tensor, seen: Tensor) -> Tensor:
+        """Of q(z | memory, frame), ``[..., statistics]``, whatever the dynamics' context says."""
         return self.stats(seen)

@@ -8,8 +8,11 @@ learned bias for each lag (Shaw 2018; Press 2022), the same wherever the window 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from worldmodel.networks import mlp
 
@@ -45,13 +48,11 @@ class TransformerEncoder(nn.Module):
         """The memory with this row in its newest slot, and what the row says in the light of the others."""
         slots = memory.unflatten(-1, (self.window - 1, self.slot))
         filled, *cached = slots.split([1] + [self.token.out_features] * (2 * len(self.layers)), -1)
-        lag = torch.arange(self.window - 1, -1, -1, device=memory.device)
-        visible = torch.cat([filled[..., 0] > 0, filled.new_ones(len(memory), 1) > 0], -1)[:, None, None]
-        x, slot = self.tokens(features, action)[:, None], [filled.new_ones(len(memory), 1, 1)]
-        for i, layer in enumerate(self.layers):
-            query, key, value = layer.project(x)
-            keys, values = torch.cat([cached[2 * i], key], 1), torch.cat([cached[2 * i + 1], value], 1)
-            x = layer(x, query, keys, values, layer.bias(lag[None], visible))
+        lag = torch.arange(self.window - 1, -1, -1, device=memory.device)[None]
+        visible = functional.pad(filled[..., 0] > 0, (0, 1), value=True)[:, None, None]
+        x, slot = self.tokens(features, action)[:, None], [torch.ones_like(filled[:, :1])]
+        for layer, *past in zip(self.layers, cached[::2], cached[1::2], strict=True):
+            x, key, value = layer(x, lag, visible, past)
             slot += [key, value]
         return torch.cat([slots[:, 1:], torch.cat(slot, -1)], 1).flatten(1), x[:, 0]
 
@@ -62,14 +63,14 @@ class TransformerEncoder(nn.Module):
         visible = (lag >= 0) & (lag < self.window) & (episode[:, :, None] == episode[:, None])
         x = self.tokens(features, action)
         for layer in self.layers:
-            x = layer(x, *layer.project(x), layer.bias(lag.clamp(0, self.window - 1), visible[:, None]))
+            x, _, _ = layer(x, lag.clamp(0, self.window - 1), visible[:, None])
         return x
 
     def tokens(self, features: Tensor, action: Tensor) -> Tensor:
         return self.token(torch.cat([features, action], -1))
 
-    def posterior(self, context: Tensor, seen: Tensor) -> Tensor:
-        """Statistics of q(z | past), ``[..., statistics]``, whatever the dynamics' context says."""
+    def statistics(self, context: Tensor, seen: Tensor) -> Tensor:
+        """Of q(z | past), ``[..., statistics]``, whatever the dynamics' context says."""
         return self.stats(seen)
 
 
@@ -85,27 +86,28 @@ class Layer(nn.Module):
         self.out = nn.Linear(width, width)
         self.net = mlp(width, [2 * width], width)
 
-    def project(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Query, key and value of each row, ``[batch, rows, width]``."""
-        return self.qkv(self.norm(x)).chunk(3, -1)
+    def forward(
+        self, x: Tensor, lag: Tensor, visible: Tensor, past: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows ``[batch, rows, width]`` attend to the past ones and to themselves: new rows, their keys and values.
 
-    def bias(self, lag: Tensor, visible: Tensor) -> Tensor:
-        """What is added to the scores, by lag ``[rows, keys]``; minus infinity where a key is not visible."""
-        return self.lags[:, lag].masked_fill(~visible, -torch.inf)
-
-    def forward(self, x: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-        """Rows ``[batch, rows, width]`` attend to ``[batch, keys, width]``; bias ``[batch, heads, rows, keys]``."""
-        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
-        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + bias
-        x = x + self.out((scores.softmax(-1) @ value).transpose(1, 2).flatten(-2))
-        return x + self.net(self.norm_net(x))
+        past: keys and values ``[batch, keys - rows, width]`` that come before. lag ``[rows, keys]``: how far back each
+        key lies. visible ``[batch, 1, rows, keys]``: whether it may be looked at.
+        """
+        query, key, value = self.qkv(self.norm(x)).chunk(3, -1)
+        keys, values = torch.cat([*past[:1], key], 1), torch.cat([*past[1:], value], 1)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, keys, values))
+        bias = self.lags[:, lag].masked_fill(~visible, -torch.inf)
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + bias
+        x = x + self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(-2))
+        return x + self.net(self.norm_net(x)), key, value
 
 
 def require_sizes(hidden: int, layers: int, heads: int, window: int) -> None:
     if layers < 1 or heads < 1 or window < 2:
         raise ValueError(
-            f"A transformer needs at least 1 layer, 1 head and a window of 2 rows; {layers}, {heads} and {window} came. "
-            "For one frame alone take the frame encoder."
+            f"A transformer needs at least 1 layer, 1 head and a window of 2 rows; {layers}, {heads} and {window} "
+            "came. For one frame alone take the frame encoder."
         )
     if hidden % heads:
         raise ValueError(
