@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 
@@ -28,15 +28,6 @@ class Budget:
         return f"{self.kind}={self.amount:g}" if self.amount < 1e5 else f"{self.kind}={self.amount:.0f}"
 
 
-class Budgeted(Planner, Protocol):
-    """A planner that knows what a decision costs."""
-
-    @property
-    def model_steps(self) -> int: ...
-
-    def with_budget(self, model_steps: int) -> Budgeted: ...
-
-
 class TooSmallError(UserError):
     """Not even the smallest search of this planner fits into the budget."""
 
@@ -56,10 +47,10 @@ def parse_budget(text: str) -> Budget:
     return Budget("steps" if kind == "steps" else "ms", amount)
 
 
-def budgeted(config: PlannerConfig, model: WorldModel) -> Budgeted:
+def budgeted(config: PlannerConfig, model: WorldModel) -> Planner:
     """The planner of ``config`` on ``model``, to ask for its costs. Raises UserError."""
     device = model.initial(1).state.stoch.device
-    return make_planner(config, model, LearnedReward(model), torch.Generator(device=device))  # type: ignore[return-value]
+    return make_planner(config, model, LearnedReward(model), torch.Generator(device=device))
 
 
 def fit_steps(config: PlannerConfig, model: WorldModel, steps: int) -> PlannerConfig:
@@ -74,7 +65,7 @@ def fit_steps(config: PlannerConfig, model: WorldModel, steps: int) -> PlannerCo
         raise TooSmallError(f"The budget steps={steps} is too small for {config.name}: {error}") from error
 
 
-def sized(config: PlannerConfig, planner: Budgeted) -> PlannerConfig:
+def sized(config: PlannerConfig, planner: Planner) -> PlannerConfig:
     """``config`` with the sizes that ``planner`` has."""
     names = ("iterations", "candidates", "elites")
     return replace(config, **{name: getattr(planner, name) for name in names if hasattr(planner, name)})

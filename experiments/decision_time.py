@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from experiments import environment
-from experiments.budget import Budgeted, TooSmallError, budgeted, sized
+from experiments.budget import TooSmallError, budgeted, sized
 from experiments.config import PlannerConfig
 from experiments.seeds import torch_generator, training_seed
 from planners.episode import run_episode
-from planners.interface import Plan
+from planners.interface import Plan, Planner
 from planners.random_policy import RandomPolicy
 from worldmodel.episode import Episode
 from worldmodel.interface import WorldModel
@@ -48,7 +48,7 @@ def pictures(env: str, size: int) -> Episode:
 
 
 @torch.no_grad()
-def measure(planner: Budgeted, model: WorldModel, episode: Episode) -> Times:
+def measure(planner: Planner, model: WorldModel, episode: Episode) -> Times:
     """Filter and plan along ``episode`` at batch 1, each plan the next one's warm start."""
     state, plan, seconds = model.initial(1), None, []
     device = state.state.stoch.device
@@ -84,7 +84,7 @@ def fit_ms(config: PlannerConfig, model: WorldModel, ms: float, episode: Episode
     return sized(config, found[0]), found[1]
 
 
-def largest_within(planner: Budgeted, ms: float, timed: Callable[[Budgeted], Times]) -> tuple[Budgeted, Times] | None:
+def largest_within(planner: Planner, ms: float, timed: Callable[[Planner], Times]) -> tuple[Planner, Times] | None:
     """From the smallest search upwards, taking the time to grow no faster than in proportion; back where it did."""
     fitting = planner.with_budget(smallest_budget(planner))
     times, too_many = timed(fitting), LARGEST
@@ -102,7 +102,7 @@ def largest_within(planner: Budgeted, ms: float, timed: Callable[[Budgeted], Tim
     return fitting, times
 
 
-def next_larger(fitting: Budgeted, ratio: float, too_many: int) -> Budgeted | None:
+def next_larger(fitting: Planner, ratio: float, too_many: int) -> Planner | None:
     """About ``ratio`` times the model steps, fewer than ``too_many``; None where that is no larger search worth trying.
 
     Planners grow in steps of their own: by a candidate, or by a whole iteration.
@@ -120,7 +120,7 @@ def next_larger(fitting: Budgeted, ratio: float, too_many: int) -> Budgeted | No
     return larger
 
 
-def smallest_budget(planner: Budgeted) -> int:
+def smallest_budget(planner: Planner) -> int:
     """Model steps of the smallest search there is; found by bisection, without searching."""
 
     def possible(steps: int) -> bool:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from planners.budget import largest_within
+from planners.checks import require
 from planners.interface import Objective, Plan
 from planners.predict import predict, with_candidates
 from planners.search_trace import Scored, search_trace
@@ -66,13 +68,7 @@ class GradientPlanner:
 
     def with_budget(self, model_steps: int) -> GradientPlanner:
         """The same planner with as many iterations as fit into ``model_steps``."""
-        iterations = 1 + (model_steps // self.horizon - 1 - self.starts) // (3 * self.starts)
-        if iterations < 1:
-            raise ValueError(
-                f"{model_steps} model steps are too few for one iteration with horizon {self.horizon} and "
-                f"{self.starts} starts, {replace(self, iterations=1).model_steps}; take fewer, or a larger budget."
-            )
-        return replace(self, iterations=iterations)
+        return largest_within(model_steps, lambda iterations: replace(self, iterations=iterations))
 
     @torch.no_grad()
     def plan(self, state: State, previous: Plan | None = None) -> tuple[Tensor, Plan]:
@@ -137,6 +133,4 @@ def _check_numbers(p: GradientPlanner) -> None:
         (p.learning_rate > 0, f"learning_rate must be positive; got {p.learning_rate}"),
         (0 < p.discount <= 1, f"discount must be in (0, 1]; got {p.discount}"),
     ]
-    broken = [text for holds, text in rules if not holds]
-    if broken:
-        raise ValueError("GradientPlanner: " + "; ".join(broken) + ".")
+    require("GradientPlanner", rules)

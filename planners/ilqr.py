@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from planners.budget import largest_within
+from planners.checks import require
 from planners.closed_loop import closed_loop, path_value
 from planners.control_limits import limited_policy, limits_of_policy
 from planners.interface import Objective, Plan
@@ -89,22 +91,12 @@ class ILQR:
 
         A linearized step counts as ``latent + action`` steps, as many as finite differences would take.
         """
-        return self.horizon * (self.starts * (1 + self.iterations * self._steps_of_iteration) + 1)
-
-    @property
-    def _steps_of_iteration(self) -> int:
-        return self.step_lengths + self.model.sizes.latent + self.model.sizes.action
+        of_iteration = self.step_lengths + self.model.sizes.latent + self.model.sizes.action
+        return self.horizon * (self.starts * (1 + self.iterations * of_iteration) + 1)
 
     def with_budget(self, model_steps: int) -> ILQR:
         """The same planner with as many iterations as fit into ``model_steps``."""
-        left = model_steps // self.horizon - 1 - self.starts
-        iterations = left // (self.starts * self._steps_of_iteration)
-        if iterations < 1:
-            raise ValueError(
-                f"{model_steps} model steps are too few for one iteration with horizon {self.horizon} and "
-                f"{self.starts} starts, {replace(self, iterations=1).model_steps}; take fewer, or a larger budget."
-            )
-        return replace(self, iterations=iterations)
+        return largest_within(model_steps, lambda iterations: replace(self, iterations=iterations))
 
     @torch.no_grad()
     def plan(self, state: State, previous: Plan | None = None) -> tuple[Tensor, Plan]:
@@ -237,9 +229,7 @@ def _check_numbers(p: ILQR) -> None:
         (p.tolerance >= 0, f"tolerance must not be negative; got {p.tolerance}"),
         (0 < p.discount <= 1, f"discount must be in (0, 1]; got {p.discount}"),
     ]
-    broken = [text for holds, text in rules if not holds]
-    if broken:
-        raise ValueError("ILQR: " + "; ".join(broken) + ".")
+    require("ILQR", rules)
 
 
 _COUNTS = ("horizon", "iterations", "starts", "step_lengths", "replan_every")

@@ -54,3 +54,12 @@ class Planner(Protocol):
     def plan(self, state: State, previous: Plan | None = None) -> tuple[Tensor, Plan]:
         """First action to execute ``[batch, action]`` and the whole plan, from ``state [batch, latent]``."""
         ...
+
+    @property
+    def model_steps(self) -> int:
+        """Prior steps of one decision for one environment, at most; what equal budgets are counted in."""
+        ...
+
+    def with_budget(self, model_steps: int) -> Planner:
+        """The same planner with the largest search of at most ``model_steps``; ValueError where none is as small."""
+        ...

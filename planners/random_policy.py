@@ -32,6 +32,13 @@ class RandomPolicy:
         if not 0 <= self.correlation < 1:
             raise ValueError(f"RandomPolicy: correlation must be in [0, 1); got {self.correlation}.")
 
+    @property
+    def model_steps(self) -> int:
+        return 0
+
+    def with_budget(self, model_steps: int) -> RandomPolicy:
+        return self
+
     @torch.no_grad()
     def plan(self, state: State, previous: Plan | None = None) -> tuple[Tensor, Plan]:
         device, shape = self.generator.device, (state.stoch.shape[0], self.action_size)

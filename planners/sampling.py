@@ -11,13 +11,14 @@ The planners differ in numbers only; `random_shooting`, `cem`, `icem`, `mppi` an
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from planners.budget import largest_within
+from planners.checks import require
 from planners.interface import Objective, Plan
 from planners.noise import Coloured, Noise, uniform, white
 from planners.predict import predict, with_candidates
@@ -84,14 +85,7 @@ class SamplingPlanner:
 
     def with_budget(self, model_steps: int) -> SamplingPlanner:
         """The same planner with as many candidates as fit into ``model_steps``; the share of the elites stays."""
-        sizes = range(1, model_steps // self.horizon + 1)
-        fitting = bisect_right(sizes, model_steps, key=lambda n: self._resized(n).model_steps)
-        if not fitting or self._resized(fitting).candidates != fitting:
-            raise ValueError(
-                f"{model_steps} model steps are too few for {self.iterations} iterations with horizon {self.horizon}; "
-                "take fewer of one of them, or a larger budget."
-            )
-        return self._resized(fitting)
+        return largest_within(model_steps, self._resized)
 
     @torch.no_grad()
     def plan(self, state: State, previous: Plan | None = None) -> tuple[Tensor, Plan]:
@@ -237,9 +231,7 @@ def _check_numbers(p: SamplingPlanner) -> None:
             f"smoothing must be 1 or an odd window from 3 to the horizon {p.horizon}; got {p.smoothing}",
         ),
     ]
-    broken = [text for holds, text in rules if not holds]
-    if broken:
-        raise ValueError("SamplingPlanner: " + "; ".join(broken) + ".")
+    require("SamplingPlanner", rules)
 
 
 def random_shooting(model: WorldModel, objective: Objective, generator: Generator, **fields: Any) -> SamplingPlanner:

@@ -42,6 +42,8 @@ def test_it_is_a_planner_and_predicts_nothing() -> None:
     assert isinstance(policy, Planner)
     _, plan = policy.plan(EMPTY)
     assert torch.isnan(plan.value).all()
+    assert policy.model_steps == 0
+    assert policy.with_budget(100) is policy
 
 
 def test_a_correlation_of_one_would_never_move() -> None:

@@ -57,7 +57,7 @@ def test_a_budget_is_used_up_and_not_overdrawn(factory: Any, budget: int) -> Non
 
 
 def test_a_budget_that_is_too_small_is_refused() -> None:
-    with pytest.raises(ValueError, match="20 model steps are too few for 10 iterations with horizon 6"):
+    with pytest.raises(ValueError, match="20 model steps are too few: the smallest search takes 72"):
         small(cem, toys.two_basins()).with_budget(20)
 
 
