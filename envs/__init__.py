@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import math
 
 import gymnasium
 
 from envs.cartpole import CartPole
+from envs.e2c_cartpole import E2CCartPole
+from envs.e2c_pendulum import E2CPendulum
+from envs.e2c_planar import E2CPlanar
+from envs.e2c_three_link import E2CThreeLink
 from envs.pendulum import Pendulum
 from envs.planar import Planar
 from envs.single import PixelEnv
-from envs.task import Task
+from envs.task import GoalTask, Task
 from envs.vector import PixelVectorEnv
 
+_TO_GOALS: tuple[GoalTask, ...] = (
+    E2CPlanar(),
+    E2CPendulum(),
+    E2CPendulum("e2c-swingup", start_low=0.9 * math.pi, start_high=0.95 * math.pi),
+    E2CCartPole(),
+    E2CThreeLink(),
+)
 _ALL: tuple[Task, ...] = (
     Pendulum(),
     Pendulum("pendulum-balance", start_angle=0.0, start_spread=0.15),
     CartPole(),
     CartPole("cartpole-balance", start_angle=0.0, fall_angle=0.5),
     Planar(),
+    *_TO_GOALS,
 )
 _TASKS = {task.name: task for task in _ALL}
 
@@ -35,6 +48,11 @@ def task(name: str) -> Task:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"there is no task {name!r}; {hint}The tasks are {', '.join(names())}")
     return _TASKS[name]
+
+
+def goal_tasks() -> dict[str, GoalTask]:
+    """The tasks of the published locally linear models, by name."""
+    return {task.name: task for task in _TO_GOALS}
 
 
 def make_vector(name: str, num_envs: int, size: int = 32) -> PixelVectorEnv:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -46,6 +47,7 @@ class CartPole:
     episode_steps: int = 100
     state_names: tuple[str, ...] = ("position", "angle", "velocity", "angular velocity")
     action_size: int = 1
+    channels: ClassVar[int] = 3
 
     @property
     def seconds_per_step(self) -> float:

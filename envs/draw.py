@@ -27,20 +27,25 @@ def heading(angle: np.ndarray) -> np.ndarray:
 
 
 def ground(size: int, colour: Colour) -> np.ndarray:
-    """A plain picture ``[size, size, 3]`` uint8."""
-    return np.full((size, size, 3), colour, dtype=np.uint8)
+    """A plain picture ``[size, size, channel]`` uint8, as many channels as the colour has."""
+    return np.full((size, size, len(colour)), colour, dtype=np.uint8)
+
+
+def in_colour(pixels: np.ndarray) -> np.ndarray:
+    """Pictures to be looked at, ``[..., 3]``: those of three channels as they are, of others the last in grey."""
+    return pixels if pixels.shape[-1] == 3 else np.repeat(pixels[..., -1:], 3, axis=-1)
 
 
 class Canvas:
-    """Pictures ``pixels [batch, size, size, 3]`` uint8: copies of one background on which shapes are painted in turn.
+    """Pictures ``pixels [batch, size, size, channel]`` uint8: copies of one background, on which shapes are painted.
 
     Points are ``[batch, 2]`` in picture coordinates, or ``[2]`` for the same in every picture; lengths are in picture
-    coordinates too (the whole picture is 2 wide).
+    coordinates too (the whole picture is 2 wide). sharp: no anti-aliasing, a pixel belongs to a shape or does not.
     """
 
-    def __init__(self, background: np.ndarray, batch: int) -> None:
-        self.size = background.shape[0]
-        self.batch = batch
+    def __init__(self, background: np.ndarray, batch: int, sharp: bool = False) -> None:
+        self.size, self.channels = background.shape[1:]
+        self.batch, self.sharp = batch, sharp
         self.pixels = np.repeat(background[None], batch, axis=0)
 
     def disc(self, centre: np.ndarray, radius: float, colour: Colour) -> None:
@@ -85,10 +90,11 @@ class Canvas:
         """Blend one shape per picture that lies within the boxes ``low .. high`` (``[batch, (column, row)]``)."""
         columns, rows = self._window(low[:, 0], high[:, 0]), self._window(low[:, 1], high[:, 1])
         x, y = columns[:, None, :].astype(np.float32), rows[:, :, None].astype(np.float32)
-        cover = np.clip(np.float32(0.5) - distance(x, y), 0, 1)
+        inside = np.float32(0.5) - distance(x, y)
+        cover = (inside > 0.5).astype(np.float32) if self.sharp else np.clip(inside, 0, 1)
         picture, row, column = np.nonzero(cover)
         place = (picture * self.size + rows[picture, row]) * self.size + columns[picture, column]
-        flat, share = self.pixels.reshape(-1, 3), cover[picture, row, column][:, None]
+        flat, share = self.pixels.reshape(-1, self.channels), cover[picture, row, column][:, None]
         old = flat[place].astype(np.float32)
         flat[place] = np.rint(old + share * (np.array(colour, dtype=np.float32) - old)).astype(np.uint8)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ class Pendulum:
     episode_steps: int = 100
     state_names: tuple[str, ...] = ("angle", "velocity")
     action_size: int = 1
+    channels: ClassVar[int] = 3
 
     @property
     def seconds_per_step(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ class Planar:
     state_names: tuple[str, ...] = ("x", "y")
     action_size: int = 2
     seconds_per_step: float = 1.0
+    channels: ClassVar[int] = 3
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
         """Uniform over the free part of the square that is more than a third of it away from the goal."""

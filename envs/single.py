@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from envs.draw import in_colour
 from envs.task import Task
 from envs.vector import PixelVectorEnv
 
@@ -14,8 +15,8 @@ from envs.vector import PixelVectorEnv
 class PixelEnv(gym.Env[np.ndarray, np.ndarray]):
     """One of `PixelVectorEnv`: with the same seed and actions it gives the same bits as copy 0 of that.
 
-    Observation ``[size, size, 3]`` uint8, action ``[action]`` float32 in [-1, 1], true state in ``info["state"]``.
-    ``render`` paints the present state anew, at ``render_size`` pixels.
+    Observation ``[size, size, channel]`` uint8, action ``[action]`` float32 in [-1, 1], true state in
+    ``info["state"]``. ``render`` paints the present state anew, at ``render_size`` pixels.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - Gymnasium's own form
@@ -48,4 +49,4 @@ class PixelEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def render(self) -> np.ndarray | None:
         """The present state ``[render_size, render_size, 3]`` uint8; None without a render mode."""
-        return None if self.render_mode is None else self.task.draw(self._state, self.render_size)[0]
+        return None if self.render_mode is None else in_colour(self.task.draw(self._state, self.render_size)[0])

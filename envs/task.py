@@ -17,6 +17,7 @@ class Task(Protocol):
     action_size: number of action dimensions; actions are in [-1, 1], and what is beyond saturates.
     episode_steps: decisions until the episode is truncated.
     seconds_per_step: simulated time of one decision, action repeat included.
+    channels: of the pictures: 3 for colours, 1 for grey, 2 for two grey frames, the previous one first.
     """
 
     @property
@@ -33,6 +34,9 @@ class Task(Protocol):
 
     @property
     def seconds_per_step(self) -> float: ...
+
+    @property
+    def channels(self) -> int: ...
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
         """One start state, ``[state]`` float64."""
@@ -51,5 +55,27 @@ class Task(Protocol):
         ...
 
     def draw(self, state: np.ndarray, size: int) -> np.ndarray:
-        """Pictures ``[batch, size, size, 3]`` uint8 of states ``[batch, state]``."""
+        """Pictures ``[batch, size, size, channel]`` uint8 of states ``[batch, state]``."""
+        ...
+
+
+class GoalTask(Task, Protocol):
+    """A task of the published locally linear models: learned from scattered transitions, controlled to a goal image.
+
+    size: side in pixels of the pictures that the published figures were made from.
+    goals: true states at rest, one of which the goal image shows.
+    """
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def goals(self) -> tuple[tuple[float, ...], ...]: ...
+
+    def scatter(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """States ``[count, state]`` and actions ``[count, action]`` of transitions to learn from."""
+        ...
+
+    def in_goal(self, state: Tensor, goal: Tensor) -> Tensor:
+        """Whether ``state [..., state]`` is in the region around ``goal [..., state]``, ``[...]`` bool."""
         ...

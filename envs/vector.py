@@ -17,7 +17,7 @@ from envs.task import Task
 class PixelVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """``num_envs`` independent copies of a task; the observation is one picture.
 
-    Observations ``[num_envs, size, size, 3]`` uint8; actions ``[num_envs, action]`` float32 in [-1, 1]; reward,
+    Observations ``[num_envs, size, size, channel]`` uint8; actions ``[num_envs, action]`` float32 in [-1, 1]; reward,
     terminated and truncated ``[num_envs]``; the true state in ``info["state"]``, ``[num_envs, state]`` float64.
     Each copy has its own random generator in ``rngs``: what happens in copy i does not depend on how many there are.
 
@@ -30,14 +30,14 @@ class PixelVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             raise ValueError(f"num_envs must be at least 1 and size at least 8 pixels, but came {num_envs=}, {size=}")
         self.metadata = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}
         self.task, self.num_envs, self.size = task, num_envs, size
-        self.single_observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
+        self.single_observation_space = gym.spaces.Box(0, 255, (size, size, task.channels), np.uint8)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (task.action_size,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._state = np.zeros((num_envs, len(task.state_names)))
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._finished = np.ones(num_envs, dtype=bool)  # nothing may be stepped before its first reset
-        self._observation = np.zeros((num_envs, size, size, 3), dtype=np.uint8)
+        self._observation = np.zeros((num_envs, size, size, task.channels), dtype=np.uint8)
         self.rngs = [np.random.default_rng() for _ in range(num_envs)]
 
     def reset(

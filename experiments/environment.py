@@ -29,4 +29,4 @@ def make(name: str, count: int, size: int) -> PixelVectorEnv:
 
 def shapes(name: str, size: int) -> Shapes:
     task = make(name, 1, size).task
-    return Shapes((size, size, 3), task.action_size, len(task.state_names))
+    return Shapes((size, size, task.channels), task.action_size, len(task.state_names))

@@ -6,6 +6,7 @@ every round; a run that was stopped anywhere continues from the last one to the 
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,5 +186,5 @@ def replay_rows(config: TrainConfig) -> int:
     """Rows of the whole run, or as many as ``replay_gb`` has room for."""
     rows_per_episode = envs.task(config.env).episode_steps + 1
     wanted = (config.seed_episodes + config.rounds * config.episodes) * rows_per_episode
-    bytes_per_row = config.size**2 * 3 + 64
+    bytes_per_row = math.prod(environment.shapes(config.env, config.size).observation) + 64
     return max(2 * rows_per_episode, min(wanted, int(config.replay_gb * 1e9 / bytes_per_row)))

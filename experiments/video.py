@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from envs.draw import in_colour
 from experiments import environment
 from experiments.config import TrainConfig
 from experiments.planning import make_planner
@@ -83,6 +84,6 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """``[size, size, channel]`` with whole pixels repeated: 6 times for images of 32."""
+    """``[size, size, 3]`` of an image in any channels, whole pixels repeated: 6 times for images of 32."""
     times = max(1, PANEL_PIXELS // len(image))
-    return image.repeat(times, axis=0).repeat(times, axis=1)
+    return in_colour(image).repeat(times, axis=0).repeat(times, axis=1)

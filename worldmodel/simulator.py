@@ -26,7 +26,9 @@ class Simulator:
 
     @property
     def sizes(self) -> Sizes:
-        return Sizes(len(self.task.state_names), 0, self.task.action_size, 0, (self.size, self.size, 3))
+        return Sizes(
+            len(self.task.state_names), 0, self.task.action_size, 0, (self.size, self.size, self.task.channels)
+        )
 
     def initial(self, batch: int) -> Belief:
         nothing = torch.zeros(batch, 0, dtype=self.dtype)

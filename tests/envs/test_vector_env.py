@@ -35,7 +35,7 @@ def play(name, num_envs, seed, steps=10, size=16):
 def test_same_seed_same_bits_and_another_seed_others(name):
     first, again, other = play(name, 3, seed=5), play(name, 3, seed=5), play(name, 3, seed=50)
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
-    assert (first[4] != other[4]).any()
+    assert (first[4] != other[4]).any() or name in ("e2c-balance", "e2c-threelink")  # one start, as published
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -189,7 +189,7 @@ def test_unknown_names_come_back_with_the_nearest():
 @pytest.mark.parametrize("name", NAMES)
 def test_gymnasium_finds_nothing_to_warn_of(name):
     env = gymnasium.make(f"worldmodel/{name}-v0", size=24, render_mode="rgb_array")
-    assert env.observation_space.shape == (24, 24, 3)
+    assert env.observation_space.shape == (24, 24, envs.task(name).channels)
     check_env(env.unwrapped)
     env.reset(seed=0)
     assert env.render().shape == (256, 256, 3)
