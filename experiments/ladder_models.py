@@ -25,9 +25,10 @@ from torch import Tensor
 import envs
 from envs.task import Task
 from experiments import run_folder
-from experiments.state_probe import Probe, describe, fit_probe, latent_pairs, replayed, restore
+from experiments.state_probe import describe, latent_pairs, replayed, restore
 from planners.interface import Objective
 from planners.objective import LearnedReward, zeros_like
+from worldmodel.insight.mlp_probe import Probe, fit_probe
 from worldmodel.interface import Belief, Linearization, Sizes, State, WorldModel
 from worldmodel.simulator import Simulator
 

@@ -1,4 +1,4 @@
-"""Probes between the latent and the true state: small networks fitted on a run's own episodes.
+"""Pairs of latent and true state, from a run's own episodes, for probes to be fitted on.
 
 An angle is seen as its sine and cosine, since a picture tells it no better; everything else as it is.
 """
@@ -10,19 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from envs.task import Task
 from experiments.errors import UserError
 from worldmodel.episode import Episode
 from worldmodel.interface import State, WorldModel
-from worldmodel.networks import mlp
 from worldmodel.replay import Replay
 
 EPISODES = 80  # of the replay, evenly spread over it
 HELD_OUT = 5  # every so many of these measure R²
 AHEAD = 15  # about as far as planners look
-STEPS, BATCH, HIDDEN = 1500, 256, 64
 
 
 class Pairs(NamedTuple):
@@ -34,27 +32,6 @@ class Pairs(NamedTuple):
     latent: Tensor
     described: Tensor
     held_out: Tensor
-
-
-class Probe(nn.Module):
-    """A perceptron between standardised values, ``[..., inputs] -> [..., outputs]``; r2: on held-out episodes."""
-
-    input_mean: Tensor
-    input_std: Tensor
-    output_mean: Tensor
-    output_std: Tensor
-
-    def __init__(self, inputs: Tensor, outputs: Tensor):
-        super().__init__()
-        self.net = mlp(inputs.shape[-1], [HIDDEN, HIDDEN], outputs.shape[-1])
-        for name, values in (("input", inputs), ("output", outputs)):
-            std = values.std(0)
-            self.register_buffer(f"{name}_mean", values.mean(0))
-            self.register_buffer(f"{name}_std", std.clamp(min=max(0.05 * float(std.mean()), 1e-6)))
-        self.r2 = float("nan")
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net((x - self.input_mean) / self.input_std) * self.output_std + self.output_mean
 
 
 def describe(task: Task, state: Tensor) -> Tensor:
@@ -74,33 +51,6 @@ def restore(task: Task, features: Tensor) -> Tensor:
 
 def is_angle(name: str) -> bool:
     return name.split()[-1] == "angle"
-
-
-def fit_probe(inputs: Tensor, outputs: Tensor, held_out: Tensor) -> Probe:
-    """Least squares by Adam, the same to the bit every time. inputs and outputs ``[rows, ...]``."""
-    generator = torch.Generator().manual_seed(0)
-    x, y = inputs[~held_out], outputs[~held_out]
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
-        torch.manual_seed(0)
-        probe = Probe(x, y)
-    optimizer = torch.optim.AdamW(probe.parameters(), lr=3e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    for _ in range(STEPS):
-        rows = torch.randint(len(x), (min(BATCH, len(x)),), generator=generator)
-        loss = ((probe(x[rows]) - y[rows]) / probe.output_std).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    probe.requires_grad_(False)
-    probe.r2 = r_squared(probe(inputs[held_out]), outputs[held_out])
-    return probe
-
-
-def r_squared(predicted: Tensor, truth: Tensor) -> float:
-    """Share of the variance explained, over all columns in proportion to their variance."""
-    error = (predicted - truth).square().sum()
-    return 1 - float(error / (truth - truth.mean(0)).square().sum().clamp(min=1e-12))
 
 
 def latent_pairs(model: WorldModel, task: Task, episodes: list[Episode], predicted: bool) -> Pairs:

@@ -9,8 +9,9 @@ import torch
 import envs
 from experiments.ladder import RUNGS, Floor, Ladder, climb
 from experiments.ladder_models import ProbedReward, Rung, ToldModel
-from experiments.state_probe import describe, fit_probe, restore
+from experiments.state_probe import describe, restore
 from planners.objective import LearnedReward
+from worldmodel.insight.mlp_probe import fit_probe
 from worldmodel.interface import State
 from worldmodel.simulator import Simulator
 

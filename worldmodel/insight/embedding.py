@@ -1,0 +1,31 @@
+"""Maps that bend: t-SNE and UMAP, where `pip install "worldmodel-planners[maps]"` has brought their packages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Method = Literal["tsne", "umap"]
+
+
+def embed(latents: np.ndarray, method: Method, seed: int = 0) -> np.ndarray:
+    """``[rows, latent] -> [rows, 2]``: neighbours are kept, distances and densities are not.
+
+    tsne: van der Maaten and Hinton 2008, started at the principal components. umap: McInnes 2018. The same numbers
+    for the same seed. Raises ImportError, saying what to install.
+    """
+    try:
+        if method == "tsne":
+            from sklearn.manifold import TSNE
+
+            perplexity = min(30.0, (len(latents) - 1) / 3)
+            return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(latents)
+        from umap import UMAP
+
+        return UMAP(random_state=seed, n_jobs=1).fit_transform(latents)
+    except ImportError as error:
+        raise ImportError(
+            f"A map by {method} takes a package that is not installed ({error.name}). "
+            'Install it with pip install "worldmodel-planners[maps]", or take the map by pca.'
+        ) from error
