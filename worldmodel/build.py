@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from torch import nn
 
 from worldmodel.distributions import NormalLatent
 from worldmodel.dynamics.rssm import RSSM
+from worldmodel.encoders.frame import FrameEncoder
+from worldmodel.encoders.recurrent import RecurrentEncoder
 from worldmodel.encoders.state import StateEncoder
+from worldmodel.encoders.transformer import TransformerEncoder
 from worldmodel.heads import Heads
 from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
-from worldmodel.sequence_vae import LossScales, SequenceVAE
+from worldmodel.likelihoods import Bernoulli, Gaussian
+from worldmodel.objectives.elbo import Elbo
+from worldmodel.sequence_vae import Encoder, SequenceVAE
 
 
 @dataclass(frozen=True)
@@ -25,16 +30,31 @@ class ModelConfig:
     """Width of the stochastic state."""
     hidden: int = 128
     """Width of the hidden layers."""
+    encoder: Literal["state", "frame", "recurrent", "transformer"] = "state"
+    """What the posterior sees: the model's own past and the frame; a stack of frames alone; frames and actions through
+    a GRU, or through a causal transformer."""
+    stack: int = 1
+    """How many frames the frame encoder sees."""
+    window: int = 16
+    """How many rows back a layer of the transformer attends."""
+    layers: int = 2
+    """Of the transformer."""
+    heads: int = 4
+    """Of the transformer's attention."""
     images: Literal["patch", "conv"] = "patch"
     """Image networks: patch embeddings (fast on CPUs) or the classic strided convolutions."""
     patch: int = 8
     """Side of one patch in pixels (patch networks only)."""
     width: int = 64
     """Features per patch, or channels of the first convolution."""
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
+    """Of the pixels."""
     image_std: float = 0.1
-    """Standard deviation of the pixel likelihood, pixels in [0, 1]."""
+    """Standard deviation of the Gaussian pixel likelihood, pixels in [0, 1]."""
     reward_std: float = 0.1
     """Standard deviation of the reward likelihood."""
+    beta: float = 1.0
+    """Weight of the KL."""
     free_nats: float = 1.0
     """KL per step below which the KL is not penalised."""
     balance: float = 0.8
@@ -51,16 +71,35 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -
     """The model for images ``observation = (height, width, channel)`` and ``action`` action dimensions."""
     size = require_square(observation)
     channels, latent = observation[2], config.deter + config.stoch
-    encoder, decoder = image_networks(config, size, channels, latent)
+    image, decoder = image_networks(config, size, channels, latent)
     family = NormalLatent(config.stoch)
     return SequenceVAE(
-        StateEncoder(encoder, config.hidden, config.deter, family.statistics, config.hidden),
+        choose_encoder(config, image, action, family.statistics, config.deter),
         RSSM(config.deter, config.stoch, action, config.hidden),
         decoder,
         Heads(latent, config.hidden),
         observation,
-        LossScales(**{name: getattr(config, name) for name in LossScales._fields}),
+        Elbo(**{field.name: getattr(config, field.name) for field in fields(Elbo)}),
+        Bernoulli() if config.likelihood == "bernoulli" else Gaussian(config.image_std),
+        config.reward_std,
     )
+
+
+def choose_encoder(config: ModelConfig, image: nn.Module, action: int, statistics: int, context: int) -> Encoder:
+    """statistics: what the dynamics' family takes. context: what its prior sees."""
+    if config.stack != 1 and config.encoder != "frame":
+        raise ValueError(
+            f"Only the frame encoder sees a stack; stack={config.stack} and encoder={config.encoder} came. "
+            "Leave stack at 1 for an encoder that remembers, or take the frame encoder."
+        )
+    hidden = config.hidden
+    if config.encoder == "frame":
+        return FrameEncoder(image, hidden, statistics, hidden, config.stack)
+    if config.encoder == "recurrent":
+        return RecurrentEncoder(image, hidden, statistics, action, hidden)
+    if config.encoder == "transformer":
+        return TransformerEncoder(image, hidden, statistics, action, hidden, config.layers, config.heads, config.window)
+    return StateEncoder(image, hidden, context, statistics, hidden)
 
 
 def image_networks(config: ModelConfig, size: int, channels: int, latent: int) -> tuple[nn.Module, nn.Module]:

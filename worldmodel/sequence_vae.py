@@ -1,15 +1,14 @@
-"""The sequence VAE: one class, four choices (prior, decoder, encoder, heads), trained by the evidence lower bound.
+"""The sequence VAE: one class, four choices (prior, decoder, encoder, objective), trained by a bound on the evidence.
 
     log p(o_1:T, r_1:T | a) ≥ Σ_t  E_q[ log p(o_t|z_t) + log p(r_t|z_t) + log p(c_t|z_t) ]
                                    - KL( q(z_t|·) ‖ p(z_t|z_{t-1}, a_{t-1}) )
 
 (Chung 2015; Krishnan 2017; with actions and rewards Hafner 2019, eq. 3.) The prior is the latent dynamics that planners
-roll forward; the decoder treats every step on its own; the encoder filters.
+roll forward; the decoder treats every step on its own; the encoder filters. Objectives are in `worldmodel.objectives`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -17,12 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worldmodel.distributions import Distribution, Family, kl, stack
+from worldmodel.distributions import Distribution, Family, stack
 from worldmodel.heads import Heads
 from worldmodel.images import to_model
 from worldmodel.interface import Belief, Linearization, Sizes, State
-
-LOG_2PI = math.log(2 * math.pi)
+from worldmodel.likelihoods import Likelihood, normal_nll
 
 
 class Dynamics(Protocol):
@@ -48,16 +46,20 @@ class Dynamics(Protocol):
 
 
 class Encoder(Protocol):
-    """The filtering posterior. ``features`` runs on all frames at once, ``remember`` and ``posterior`` step by step.
+    """The filtering posterior.
 
-    ``statistics`` are the raw outputs, ``[..., statistics]``, that the dynamics' family makes the posterior of.
+    ``features`` of all frames at once. ``remember`` takes one row, ``[batch, ...]``, into the memory, of which zeros
+    mean that nothing was seen, and answers with the new memory and with what is ``seen`` now. ``watch`` does that for
+    whole windows ``[batch, time, ...]``, forgetting at ``is_first``, and gives ``seen`` alone. ``statistics`` are the
+    raw outputs, ``[..., statistics]``, that the dynamics' family makes the posterior of.
     """
 
     memory: int
 
     def features(self, image: Tensor) -> Tensor: ...
-    def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> Tensor: ...
-    def statistics(self, context: Tensor, features: Tensor, memory: Tensor) -> Tensor: ...
+    def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> tuple[Tensor, Tensor]: ...
+    def watch(self, features: Tensor, action: Tensor, is_first: Tensor) -> Tensor: ...
+    def statistics(self, context: Tensor, seen: Tensor) -> Tensor: ...
 
 
 class Sequences(Protocol):
@@ -85,24 +87,23 @@ class Posterior(NamedTuple):
     prior: Distribution
 
 
-class LossScales(NamedTuple):
-    """Standard deviations of the likelihoods and the weights of the KL.
+class Window(NamedTuple):
+    """What an objective is given beside the inference: images ``[batch, time, channel, height, width]`` in [0, 1].
 
-    free_nats: KL below this costs nothing (Kingma 2016).
-    balance: share of the KL's gradient that trains the prior towards the posterior rather than the reverse (DreamerV2,
-    Hafner 2021, eq. 2).
-    open_loop: weight of the open-loop likelihoods, see `SequenceVAE.losses`; 0 leaves them out.
-    open_loop_steps: how far they look ahead. open_loop_images: every how many rows an image is decoded for them (the
-    reward is cheap and predicted at every row).
+    noise: ``[batch, time, stoch]``, that of the posterior's samples, or None. offset: the first row from which an
+    objective predicts open loop, where it does.
     """
 
-    image_std: float = 0.1
-    reward_std: float = 0.1
-    free_nats: float = 1.0
-    balance: float = 0.8
-    open_loop: float = 1.0
-    open_loop_steps: int = 16
-    open_loop_images: int = 4
+    batch: Sequences
+    images: Tensor
+    noise: Tensor | None
+    offset: int
+
+
+class Objective(Protocol):
+    """What is minimised: terms ``[batch, time]`` in nats. Those in `worldmodel.fit.LOGGED_ONLY` are for the log."""
+
+    def __call__(self, model: SequenceVAE, window: Window, inferred: Posterior) -> dict[str, Tensor]: ...
 
 
 class SequenceVAE(nn.Module):
@@ -115,11 +116,13 @@ class SequenceVAE(nn.Module):
         decoder: Callable[[Tensor], Tensor],
         heads: Heads,
         observation: tuple[int, int, int],
-        scales: LossScales = LossScales(),  # noqa: B008  an immutable value
+        objective: Objective,
+        likelihood: Likelihood,
+        reward_std: float,
     ):
         super().__init__()
         self.encoder, self.dynamics, self.decoder, self.heads = encoder, dynamics, decoder, heads
-        self.scales = scales
+        self.objective, self.likelihood, self.reward_std = objective, likelihood, reward_std
         self._sizes = Sizes(dynamics.deter, dynamics.stoch, dynamics.action, encoder.memory, observation)
 
     @property
@@ -133,7 +136,8 @@ class SequenceVAE(nn.Module):
     def filter(self, belief: Belief, action: Tensor, observation: Tensor, noise: Tensor | None = None) -> Belief:
         require_shape(observation, self.sizes.observation)
         features = self.encoder.features(to_model(observation, belief.state.stoch.dtype))
-        return self._infer(belief, action, features, noise)[0]
+        memory, seen = self.encoder.remember(belief.memory, action, features)
+        return Belief(self._infer(belief.state, action, seen, noise)[0], memory)
 
     def step(self, state: State, action: Tensor, noise: Tensor | None = None) -> State:
         return self.dynamics.step(state, action, noise)
@@ -145,7 +149,7 @@ class SequenceVAE(nn.Module):
         return self.dynamics.linearize(states, actions)
 
     def decode(self, state: State) -> Tensor:
-        return self.decoder(state.vector).clamp(0, 1)
+        return self.likelihood.mean(self.decoder(state.vector))
 
     def reward(self, state: State) -> Tensor:
         return self.heads.reward(*state)
@@ -162,132 +166,70 @@ class SequenceVAE(nn.Module):
         return self._observe(batch, to_model(batch.observation, batch.action.dtype), noise)
 
     def _observe(self, batch: Sequences, images: Tensor, noise: Tensor | None) -> Posterior:
-        rows, time = batch.action.shape[:2]
-        features = self.encoder.features(images)
-        starts = batch.is_first.any(0).tolist()
-        belief = self.initial(rows)
-        beliefs, contexts, posteriors = [], [], []
-        for t in range(time):
-            action = batch.action[:, t]
-            if t == 0:
-                action = torch.zeros_like(action)
-            elif starts[t]:
-                belief, action = forget(belief, action, batch.is_first[:, t])
-            belief, context, posterior = self._infer(
-                belief, action, features[:, t], None if noise is None else noise[:, t]
+        actions, starts = actions_within(batch.action, batch.is_first), batch.is_first.any(0).tolist()
+        seen = self.encoder.watch(self.encoder.features(images), actions, batch.is_first)
+        state = self.dynamics.initial(len(actions))
+        states, contexts, posteriors = [], [], []
+        for t in range(actions.shape[1]):
+            if t > 0 and starts[t]:
+                state = forget(state, batch.is_first[:, t])
+            state, context, posterior = self._infer(
+                state, actions[:, t], seen[:, t], None if noise is None else noise[:, t]
             )
-            beliefs.append(belief.state)
+            states.append(state)
             contexts.append(context)
             posteriors.append(posterior)
-        states = State(torch.stack([s.deter for s in beliefs], 1), torch.stack([s.stoch for s in beliefs], 1))
-        return Posterior(states, stack(posteriors, 1), self.dynamics.prior(torch.stack(contexts, 1)))
+        inferred = State(torch.stack([s.deter for s in states], 1), torch.stack([s.stoch for s in states], 1))
+        return Posterior(inferred, stack(posteriors, 1), self.dynamics.prior(torch.stack(contexts, 1)))
+
+    def _infer(
+        self, state: State, action: Tensor, seen: Tensor, noise: Tensor | None
+    ) -> tuple[State, Tensor, Distribution]:
+        deter, context = self.dynamics.advance(state, action)
+        posterior = self.dynamics.latent(self.encoder.statistics(context, seen))
+        return self.dynamics.complete(deter, context, posterior, noise), context, posterior
 
     def losses(self, batch: Sequences, noise: Tensor | None = None, offset: int = 0) -> dict[str, Tensor]:
-        """The terms of the negative ELBO in nats, each ``[batch, time]``, zero where the row is not valid.
+        """The terms of the objective in nats, each ``[batch, time]``, zero where the row is not valid."""
+        require_shape(batch.observation, self.sizes.observation)
+        images = to_model(batch.observation, batch.action.dtype)
+        inferred = self._observe(batch, images, noise)
+        terms = self.objective(self, Window(batch, images, noise, offset), inferred)
+        return {name: term * batch.valid for name, term in terms.items()}
 
-        ``image``, ``reward``, ``continuation``: negative log-likelihoods under the posterior.
-        ``kl``: the true KL, for the log. ``kl_loss``: with balance and free nats, which is what is trained.
-        ``open_loop_image``, ``open_loop_reward``: the same likelihoods when the *mean of the prior* is rolled forward,
-        as planners do, from every ``open_loop_steps``-th filtered state, the first at row ``offset``; so each later row
-        is predicted once (observation overshooting: Amos 2018; Hafner 2019, section 4). The one-step KL alone teaches
-        velocities slowly.
+    def likelihoods(self, window: Window, latent: Tensor) -> dict[str, Tensor]:
+        """Negative log-likelihoods of everything that ``latent [batch, time, latent]`` should tell, ``[batch, time]``.
 
         The row of a reset has no reward term, since nothing is paid there. A time limit does not teach the
         continuation head that the episode ends: it sees `terminated` alone.
         """
-        require_shape(batch.observation, self.sizes.observation)
-        images = to_model(batch.observation, batch.action.dtype)
-        posterior = self._observe(batch, images, noise)
-        latent = posterior.states.vector
-        terms = {
-            "image": self._image_nll(latent, images),
-            "reward": self._reward_nll(latent, batch.reward) * ~batch.is_first,
+        goes_on = 1 - window.batch.terminated.to(latent.dtype)
+        return {
+            "image": self.image_nll(latent, window.images),
+            "reward": self.reward_nll(latent, window.batch.reward) * ~window.batch.is_first,
             "continuation": functional.binary_cross_entropy_with_logits(
-                self.heads.continuation(latent), 1 - batch.terminated.to(latent.dtype), reduction="none"
+                self.heads.continuation(latent), goes_on, reduction="none"
             ),
-            "kl": kl(posterior.posterior.detach(), posterior.prior.detach()),
-            "kl_loss": balanced_kl(posterior.posterior, posterior.prior, self.scales),
         }
-        if self.scales.open_loop:
-            require_offset(offset, batch.action.shape[1])
-            terms |= self._open_loop(batch, images, posterior.states, offset)
-        return {name: term * batch.valid for name, term in terms.items()}
 
-    def _image_nll(self, latent: Tensor, images: Tensor) -> Tensor:
-        return normal_nll(pixels_last(self.decoder(latent)), pixels_last(images), self.scales.image_std)
+    def image_nll(self, latent: Tensor, images: Tensor) -> Tensor:
+        return self.likelihood.nll(self.decoder(latent), images)
 
-    def _reward_nll(self, latent: Tensor, reward: Tensor) -> Tensor:
-        return normal_nll(self.heads.reward(latent)[..., None], reward[..., None], self.scales.reward_std)
-
-    def _open_loop(self, batch: Sequences, images: Tensor, states: State, offset: int) -> dict[str, Tensor]:
-        """Likelihoods ``[batch, time]`` of the rows after ``offset``, zero before; of every n-th image, n times."""
-        time, stride = batch.action.shape[1], self.scales.open_loop_images
-        latent = open_loop(self.dynamics, states, batch.action, offset, self.scales.open_loop_steps).vector
-        phase = offset // stride % stride  # so that random offsets show every row
-        rows, shown = slice(offset + 1, time), slice(offset + 1 + phase, time, stride)
-        reward, image = torch.zeros_like(batch.reward), torch.zeros_like(batch.reward)
-        reward[:, rows] = self._reward_nll(latent, batch.reward[:, rows])
-        image[:, shown] = self._image_nll(latent[:, phase::stride], images[:, shown]) * stride
-        weight, usable = self.scales.open_loop, one_episode(batch.is_first, offset, self.scales.open_loop_steps)
-        return {"open_loop_image": weight * image * usable, "open_loop_reward": weight * reward * usable}
-
-    def _infer(
-        self, belief: Belief, action: Tensor, features: Tensor, noise: Tensor | None
-    ) -> tuple[Belief, Tensor, Distribution]:
-        deter, context = self.dynamics.advance(belief.state, action)
-        memory = self.encoder.remember(belief.memory, action, features)
-        posterior = self.dynamics.latent(self.encoder.statistics(context, features, memory))
-        return Belief(self.dynamics.complete(deter, context, posterior, noise), memory), context, posterior
+    def reward_nll(self, latent: Tensor, reward: Tensor) -> Tensor:
+        return normal_nll(self.heads.reward(latent)[..., None], reward[..., None], self.reward_std)
 
 
-def forget(belief: Belief, action: Tensor, is_first: Tensor) -> tuple[Belief, Tensor]:
-    """Start afresh, belief and action, in the rows where an episode begins; is_first ``[batch]``."""
-    keep = (~is_first).to(action.dtype)[:, None]
-    keep_part: Callable[[Tensor], Tensor] = lambda part: part * keep  # noqa: E731
-    return Belief(belief.state.map(keep_part), belief.memory * keep), action * keep
+def actions_within(action: Tensor, is_first: Tensor) -> Tensor:
+    """Actions ``[batch, time, action]``, zeros in row 0 and where an episode begins: what led there is not known."""
+    inside = ~is_first
+    inside[:, 0] = False
+    return action * inside[..., None]
 
 
-def open_loop(dynamics: Dynamics, states: State, actions: Tensor, offset: int, steps: int) -> State:
-    """Predict rows ``offset + 1 ...`` of windows: prior means, restarted from the filtered state every ``steps`` rows.
-
-    states ``[batch, time, latent]`` and actions ``[batch, time, action]`` (row t holds a_{t-1}) give ``[batch,
-    time - offset - 1, latent]``. All stretches are rolled forward side by side.
-    """
-    time = actions.shape[1]
-    if offset == time - 1:
-        return states.map(lambda x: x[:, :0])
-    starts = states.map(lambda x: x[:, offset : time - 1 : steps])
-    stretches = starts.stoch.shape[1]
-    missing = stretches * steps - (time - offset - 1)
-    padded = functional.pad(actions[:, offset + 1 :], (0, 0, 0, missing))
-    predicted = dynamics.rollout(starts, padded.unflatten(1, (stretches, steps)))
-    return predicted.map(lambda x: x.flatten(1, 2)[:, : time - offset - 1])
-
-
-def one_episode(is_first: Tensor, offset: int, steps: int) -> Tensor:
-    """Which rows ``[batch, time]`` are predicted from a state of their own episode: no stretch reaches over a start."""
-    episode = is_first.cumsum(1)
-    rows = torch.arange(is_first.shape[1], device=is_first.device)
-    start = offset + ((rows - offset - 1).clamp(min=0) // steps) * steps
-    return (episode == episode[:, start.clamp(max=is_first.shape[1] - 1)]) & (rows > offset)
-
-
-def pixels_last(image: Tensor) -> Tensor:
-    """``[..., channel, height, width] -> [..., pixels]``, in the order in which they lie in memory."""
-    return image.movedim(-3, -1).flatten(-3)
-
-
-def normal_nll(mean: Tensor, value: Tensor, std: float) -> Tensor:
-    """-log N(value; mean, std²) in nats, summed over the last axis: ``[..., width] -> [...]``."""
-    constant = value.shape[-1] * (math.log(std) + 0.5 * LOG_2PI)
-    return (mean - value).square().sum(-1) * (0.5 / std**2) + constant
-
-
-def balanced_kl(posterior: Distribution, prior: Distribution, scales: LossScales) -> Tensor:
-    """KL with balance and free nats, ``[...]`` (DreamerV2 eq. 2; free nats on each half as in DreamerV3 eq. 5)."""
-    train_prior = kl(posterior.detach(), prior).clamp(min=scales.free_nats)
-    train_posterior = kl(posterior, prior.detach()).clamp(min=scales.free_nats)
-    return scales.balance * train_prior + (1 - scales.balance) * train_posterior
+def forget(state: State, is_first: Tensor) -> State:
+    """Start afresh in the rows where an episode begins; is_first ``[batch]``."""
+    keep = (~is_first).to(state.stoch.dtype)[:, None]
+    return state.map(lambda part: part * keep)
 
 
 def require_shape(observation: Tensor, expected: tuple[int, int, int]) -> None:
@@ -296,12 +238,4 @@ def require_shape(observation: Tensor, expected: tuple[int, int, int]) -> None:
             f"Images must have the size the model was built for, (height, width, channel) = {expected}; got "
             f"{tuple(observation.shape[-3:])}. Make the environment with size={expected[0]}, or train a model for the "
             "other size."
-        )
-
-
-def require_offset(offset: int, time: int) -> None:
-    if not 0 <= offset < time:
-        raise ValueError(
-            f"offset must be a row of the window, 0 to {time - 1}; got {offset}. "
-            "Draw it below the windows' length, or make the windows longer."
         )

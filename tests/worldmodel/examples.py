@@ -18,6 +18,11 @@ SMALL = {"deter": 7, "stoch": 3, "hidden": 6, "width": 2}  # odd, and all differ
 CONFIGS = {
     "rssm, state encoder, patches": ModelConfig(**SMALL, images="patch", free_nats=0.0),
     "rssm, state encoder, convolutions": ModelConfig(**SMALL, images="conv", free_nats=0.0),
+    "rssm, stack of frames, bernoulli": ModelConfig(
+        **SMALL, encoder="frame", stack=2, likelihood="bernoulli", free_nats=0.0
+    ),
+    "rssm, recurrent encoder": ModelConfig(**SMALL, encoder="recurrent", free_nats=0.0),
+    "rssm, transformer": ModelConfig(**SMALL, encoder="transformer", heads=3, window=3, free_nats=0.0),
 }
 NAMES = list(CONFIGS)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from envs.task import Task
 from tests.worldmodel.examples import cut, normal, starting_at, windows
-from worldmodel import sequence_vae
 from worldmodel.interface import Belief, State
+from worldmodel.objectives import open_loop
 from worldmodel.replay import Batch
 from worldmodel.sequence_vae import SequenceVAE
 
@@ -85,7 +85,7 @@ def check_open_loop_is_repeated_steps(model: SequenceVAE, offset: int, steps: in
     """Row ``t`` is predicted from the filtered state at the start of its stretch by the stored actions up to row t."""
     batch = windows(2, 9)
     states, time = model.observe(batch, normal(2, 9, model.sizes.stoch)).states, 9
-    predicted = sequence_vae.open_loop(model.dynamics, states, batch.action, offset, steps)
+    predicted = open_loop.open_loop(model.dynamics, states, batch.action, offset, steps)
     expected = []
     for row in range(offset + 1, time):
         if (row - offset - 1) % steps == 0:
@@ -99,7 +99,7 @@ def check_open_loop_is_repeated_steps(model: SequenceVAE, offset: int, steps: in
 
 def check_no_stretch_reaches_over_a_start(is_first: Tensor, offset: int, steps: int) -> None:
     """A row is used for open-loop prediction only if no episode starts after its stretch did, itself included."""
-    usable = sequence_vae.one_episode(is_first, offset, steps)
+    usable = open_loop.one_episode(is_first, offset, steps)
     for row in range(is_first.shape[1]):
         start = offset + (row - offset - 1) // steps * steps
         same = ~is_first[:, max(start, 0) + 1 : row + 1].any(1)

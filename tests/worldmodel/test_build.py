@@ -1,14 +1,18 @@
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
 import torch
 
 from worldmodel.build import ModelConfig, build
 from worldmodel.dynamics.rssm import RSSM
+from worldmodel.encoders.frame import FrameEncoder
+from worldmodel.encoders.recurrent import RecurrentEncoder
 from worldmodel.encoders.state import StateEncoder
+from worldmodel.encoders.transformer import TransformerEncoder
 from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
 from worldmodel.interface import Sizes
-from worldmodel.sequence_vae import LossScales
+from worldmodel.likelihoods import Bernoulli, Gaussian
+from worldmodel.objectives.elbo import Elbo
 
 TINY = ModelConfig(deter=7, stoch=3, hidden=6, width=2)
 
@@ -38,15 +42,41 @@ def test_the_widths_are_those_of_the_configuration() -> None:
     assert patch.encoder.image.features == conv.encoder.image.features == 6
 
 
-@pytest.mark.parametrize("field", LossScales._fields)
-def test_every_scale_of_the_losses_comes_from_the_configuration(field: str) -> None:
+@pytest.mark.parametrize("field", [field.name for field in fields(Elbo)])
+def test_every_number_of_the_objective_comes_from_the_configuration(field: str) -> None:
     value = {"open_loop_steps": 5, "open_loop_images": 7}.get(field, 0.123)
-    assert getattr(build(replace(TINY, **{field: value}), (16, 16, 3), 1).scales, field) == value
+    assert getattr(build(replace(TINY, **{field: value}), (16, 16, 3), 1).objective, field) == value
 
 
-def test_the_defaults_of_configuration_and_losses_agree() -> None:
+def test_the_defaults_of_configuration_and_objective_agree() -> None:
     defaults = {field.name: field.default for field in fields(ModelConfig)}
-    assert {name: defaults[name] for name in LossScales._fields} == LossScales()._asdict()
+    assert {name: defaults[name] for name in asdict(Elbo())} == asdict(Elbo())
+
+
+def test_the_likelihoods_come_from_the_configuration() -> None:
+    model = build(replace(TINY, image_std=0.3, reward_std=0.2), (16, 16, 3), 1)
+    assert (model.likelihood, model.reward_std) == (Gaussian(0.3), 0.2)
+    assert build(replace(TINY, likelihood="bernoulli"), (16, 16, 3), 1).likelihood == Bernoulli()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind", "memory"),
+    [
+        ({"encoder": "frame"}, FrameEncoder, 0),
+        ({"encoder": "frame", "stack": 3}, FrameEncoder, 2 * 6),
+        ({"encoder": "recurrent"}, RecurrentEncoder, 6),
+        ({"encoder": "transformer", "heads": 2, "layers": 3, "window": 5}, TransformerEncoder, 4 * (1 + 3 * 2 * 6)),
+    ],
+)
+def test_the_encoder_is_that_of_the_configuration(encoder: dict, kind: type, memory: int) -> None:
+    model = build(replace(TINY, **encoder), (16, 16, 3), action=2)
+    assert isinstance(model.encoder, kind)
+    assert model.sizes.memory == memory
+
+
+def test_a_stack_for_an_encoder_that_remembers_is_refused() -> None:
+    with pytest.raises(ValueError, match="stack=2 and encoder=recurrent came"):
+        build(replace(TINY, encoder="recurrent", stack=2), (16, 16, 3), 1)
 
 
 @pytest.mark.parametrize("images", ["patch", "conv"])

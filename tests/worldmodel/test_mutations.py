@@ -22,8 +22,9 @@ from tests.worldmodel import properties
 from tests.worldmodel.examples import NAMES, SIZE, small_model, starting_at, windows
 from worldmodel import sequence_vae
 from worldmodel.interface import State
+from worldmodel.objectives import open_loop
 from worldmodel.replay import Batch, Replay
-from worldmodel.sequence_vae import SequenceVAE
+from worldmodel.sequence_vae import Dynamics, SequenceVAE
 
 PENDULUM = Pendulum(episode_steps=20)  # ended by the clock alone
 CARTPOLE = CartPole(start_angle=0.0, fall_angle=0.5, episode_steps=7)  # the pole falls in some episodes, not in all
@@ -234,8 +235,11 @@ def test_a_rollout_that_does_not_advance_is_caught(
 def test_a_belief_that_does_not_advance_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model(name)
     properties.check_the_belief_remembers(model)
-    infer = model._infer
-    monkeypatch.setattr(model, "_infer", lambda belief, *rest: infer(model.initial(len(rest[0])), *rest))
+    infer, encoder = model._infer, model.encoder
+    remember, watch = encoder.remember, encoder.watch
+    monkeypatch.setattr(model, "_infer", lambda state, *rest: infer(model.dynamics.initial(len(rest[0])), *rest))
+    monkeypatch.setattr(encoder, "remember", lambda memory, *rest: remember(0 * memory, *rest))
+    monkeypatch.setattr(encoder, "watch", lambda *rows: watch(*rows[:2], torch.ones_like(rows[2])))
     fails(properties.check_the_belief_remembers, model)
     fails(properties.check_row_t_holds_the_action_that_led_to_it, model)
 
@@ -257,7 +261,7 @@ def test_actions_shifted_in_training_are_caught(name: str, shift: int, monkeypat
 def test_beliefs_that_cross_a_start_are_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model(name)
     properties.check_a_start_in_the_middle_makes_two_windows(model, True)
-    monkeypatch.setattr(sequence_vae, "forget", lambda belief, action, is_first: (belief, action))
+    monkeypatch.setattr(sequence_vae, "forget", lambda state, is_first: state)
     fails(properties.check_a_start_in_the_middle_makes_two_windows, model, True)
 
 
@@ -265,35 +269,33 @@ def test_beliefs_that_cross_a_start_are_caught(name: str, monkeypatch: pytest.Mo
 def test_a_start_that_forgets_the_state_but_not_the_action_is_caught(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, forget = small_model(name), sequence_vae.forget
-    monkeypatch.setattr(
-        sequence_vae, "forget", lambda belief, action, first: (forget(belief, action, first)[0], action)
-    )
+    model, within = small_model(name), sequence_vae.actions_within
+    monkeypatch.setattr(sequence_vae, "actions_within", lambda action, first: within(action, first & False))
     fails(properties.check_a_start_in_the_middle_makes_two_windows, model, True)
 
 
 @every_model
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_open_loop_actions_shifted_are_caught(name: str, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, open_loop = small_model(name), sequence_vae.open_loop
+    model, real = small_model(name), open_loop.open_loop
     properties.check_open_loop_is_repeated_steps(model, 1, 3)
 
-    def shifted(dynamics: sequence_vae.Dynamics, states: State, actions: Tensor, offset: int, steps: int) -> State:
-        return open_loop(dynamics, states, actions.roll(shift, 1), offset, steps)
+    def shifted(dynamics: Dynamics, states: State, actions: Tensor, offset: int, steps: int) -> State:
+        return real(dynamics, states, actions.roll(shift, 1), offset, steps)
 
-    monkeypatch.setattr(sequence_vae, "open_loop", shifted)
+    monkeypatch.setattr(open_loop, "open_loop", shifted)
     fails(properties.check_open_loop_is_repeated_steps, model, 1, 3)
 
 
 @every_model
 def test_open_loop_that_sees_what_it_predicts_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Started from the filtered state of the predicted row itself, which every loss would reward."""
-    model, open_loop = small_model(name), sequence_vae.open_loop
+    model, real = small_model(name), open_loop.open_loop
 
-    def leaking(dynamics: sequence_vae.Dynamics, states: State, actions: Tensor, offset: int, steps: int) -> State:
-        return open_loop(dynamics, states.map(lambda x: x.roll(-1, 1)), actions, offset, steps)
+    def leaking(dynamics: Dynamics, states: State, actions: Tensor, offset: int, steps: int) -> State:
+        return real(dynamics, states.map(lambda x: x.roll(-1, 1)), actions, offset, steps)
 
-    monkeypatch.setattr(sequence_vae, "open_loop", leaking)
+    monkeypatch.setattr(open_loop, "open_loop", leaking)
     fails(properties.check_open_loop_is_repeated_steps, model, 1, 3)
 
 
@@ -304,5 +306,5 @@ def test_open_loop_across_a_start_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
     def blind(is_first: Tensor, offset: int, steps: int) -> Tensor:
         return torch.arange(is_first.shape[1]).expand_as(is_first) > offset
 
-    monkeypatch.setattr(sequence_vae, "one_episode", blind)
+    monkeypatch.setattr(open_loop, "one_episode", blind)
     fails(properties.check_no_stretch_reaches_over_a_start, starts, 1, 3)

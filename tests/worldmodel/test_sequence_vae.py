@@ -8,26 +8,21 @@ from tests.worldmodel import properties
 from tests.worldmodel.examples import normal, small_model, starting_at, windows
 from worldmodel.distributions import Normal, kl
 from worldmodel.interface import State
+from worldmodel.likelihoods import Gaussian
+from worldmodel.objectives.elbo import Elbo, balanced_kl
+from worldmodel.objectives.open_loop import one_episode
 from worldmodel.replay import Batch
-from worldmodel.sequence_vae import (
-    LossScales,
-    SequenceVAE,
-    balanced_kl,
-    forget,
-    normal_nll,
-    one_episode,
-    pixels_last,
-)
+from worldmodel.sequence_vae import SequenceVAE, actions_within, forget
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 TIME = 9
-PLAIN = LossScales(image_std=0.3, reward_std=0.1, free_nats=0.0, open_loop=0.0)
+PLAIN = Elbo(free_nats=0.0, open_loop=0.0)
 
 
-def observed(scales: LossScales) -> tuple[SequenceVAE, Batch, Tensor]:
+def observed(objective: Elbo) -> tuple[SequenceVAE, Batch, Tensor]:
     """A model, windows with terminations and a start in them, and noise for the posterior."""
     model, batch = small_model(), starting_at(windows(3, TIME), 4, 1)
-    model.scales = scales
+    model.objective, model.likelihood = objective, Gaussian(0.3)
     terminated = torch.zeros_like(batch.terminated)
     terminated[0, -1] = terminated[1, 3] = True
     return model, batch._replace(terminated=terminated), normal(3, TIME, model.sizes.stoch)
@@ -79,9 +74,8 @@ def pair() -> tuple[Normal, Normal]:
 def test_the_balance_shares_the_gradient(balance: float) -> None:
     """The value is the KL whatever the balance; that share of its gradient goes to the prior, the rest to the other."""
     q, p = pair()
-    scales = LossScales(free_nats=0.0, balance=balance)
-    torch.testing.assert_close(balanced_kl(q, p, scales), kl(q, p), **EXACT)
-    found = torch.autograd.grad(balanced_kl(q, p, scales).sum(), [*q, *p])
+    torch.testing.assert_close(balanced_kl(q, p, balance, 0.0), kl(q, p), **EXACT)
+    found = torch.autograd.grad(balanced_kl(q, p, balance, 0.0).sum(), [*q, *p])
     expected = torch.autograd.grad(kl(q, p).sum(), [*q, *p])
     for i, (one, whole) in enumerate(zip(found, expected, strict=True)):
         torch.testing.assert_close(one, whole * (1 - balance if i < 2 else balance), **EXACT)
@@ -91,32 +85,36 @@ def test_free_nats_cost_a_constant_and_have_no_gradient() -> None:
     q, p = pair()
     nats = kl(q, p).detach()
     free = float(nats.sort().values[1:3].mean())  # two of the five rows lie below
-    scales = LossScales(free_nats=free, balance=0.8)
-    loss = balanced_kl(q, p, scales)
+    loss = balanced_kl(q, p, 0.8, free)
     torch.testing.assert_close(loss, nats.clamp(min=free), **EXACT)
     for part in torch.autograd.grad(loss.sum(), [*q, *p]):
         assert torch.equal(part.any(-1), nats > free)
 
 
-def test_a_normal_likelihood_counts_its_constants() -> None:
-    mean, value = normal(2, 3, 4), normal(2, 3, 4, seed=2)
-    expected = -distributions.Normal(mean, 0.7).log_prob(value).sum(-1)
-    torch.testing.assert_close(normal_nll(mean, value, 0.7), expected, **EXACT)
-
-
-def test_pixels_are_flattened_channel_last() -> None:
-    image = normal(2, 3, 4, 5)
-    assert torch.equal(pixels_last(image), image.permute(0, 2, 3, 1).reshape(2, 60))
-
-
 def test_forgetting_zeroes_the_chosen_rows_alone() -> None:
     model, _, _ = observed(PLAIN)
-    belief, action = model.initial(3)._replace(state=properties.start(model, 3)), normal(3, 2)
-    chosen = torch.tensor([False, True, False])
-    new, new_action = forget(belief, action, chosen)
-    for one, other in zip((*new.state, new_action), (*belief.state, action), strict=True):
+    state = properties.start(model, 3)
+    for one, other in zip(forget(state, torch.tensor([False, True, False])), state, strict=True):
         assert not one[1].any()
         assert torch.equal(one[[0, 2]], other[[0, 2]])
+
+
+def test_actions_before_a_window_or_an_episode_are_zeros() -> None:
+    action, is_first = normal(2, 4, 2), torch.tensor([[0, 0, 1, 0], [1, 0, 0, 0]]).bool()
+    found = actions_within(action, is_first)
+    assert not found[0, [0, 2]].any()
+    assert not found[1, 0].any()
+    assert torch.equal(found[0, [1, 3]], action[0, [1, 3]])
+    assert torch.equal(found[1, 1:], action[1, 1:])
+    assert is_first.tolist() == [[False, False, True, False], [True, False, False, False]], "it is left as it was"
+
+
+def test_beta_weighs_the_kl_that_is_trained() -> None:
+    model, batch, noise = observed(PLAIN)
+    once = model.losses(batch, noise)
+    model.objective = Elbo(beta=0.3, free_nats=0.0, open_loop=0.0)
+    torch.testing.assert_close(model.losses(batch, noise)["kl_loss"], 0.3 * once["kl_loss"], **EXACT)
+    torch.testing.assert_close(model.losses(batch, noise)["kl"], once["kl"], **EXACT)
 
 
 # --- open loop --------------------------------------------------------------------------------------------------------
@@ -124,22 +122,22 @@ def test_forgetting_zeroes_the_chosen_rows_alone() -> None:
 
 def naive_open_loop(model: SequenceVAE, batch: Batch, states: State, offset: int) -> dict[str, Tensor]:
     """Row by row: step the prior's mean from the last restart, decode, add up; nothing over an episode's start."""
-    scales, image, reward = model.scales, torch.zeros_like(batch.reward), torch.zeros_like(batch.reward)
+    objective, image, reward = model.objective, torch.zeros_like(batch.reward), torch.zeros_like(batch.reward)
     for i in range(len(batch.reward)):
         for row in range(offset + 1, TIME):
-            start = offset + (row - offset - 1) // scales.open_loop_steps * scales.open_loop_steps
+            start = offset + (row - offset - 1) // objective.open_loop_steps * objective.open_loop_steps
             if batch.is_first[i, start + 1 : row + 1].any():
                 continue
             state = states.map(lambda x, i=i, start=start: x[i, start])
             for t in range(start + 1, row + 1):
                 state = model.step(state, batch.action[i, t])
-            paid = distributions.Normal(model.reward(state), scales.reward_std)
-            reward[i, row] = -scales.open_loop * paid.log_prob(batch.reward[i, row])
-            since = row - offset - 1 - offset // scales.open_loop_images % scales.open_loop_images
-            if since >= 0 and since % scales.open_loop_images == 0:
-                seen = distributions.Normal(model.decoder(state.vector), scales.image_std)
+            paid = distributions.Normal(model.reward(state), model.reward_std)
+            reward[i, row] = -objective.open_loop * paid.log_prob(batch.reward[i, row])
+            since = row - offset - 1 - offset // objective.open_loop_images % objective.open_loop_images
+            if since >= 0 and since % objective.open_loop_images == 0:
+                seen = distributions.Normal(model.decoder(state.vector), 0.3)
                 nll = -seen.log_prob(pixels(batch)[i, row]).sum()
-                image[i, row] = scales.open_loop * scales.open_loop_images * nll
+                image[i, row] = objective.open_loop * objective.open_loop_images * nll
     return {"open_loop_image": image, "open_loop_reward": reward}
 
 
@@ -147,8 +145,7 @@ def naive_open_loop(model: SequenceVAE, batch: Batch, states: State, offset: int
 @pytest.mark.parametrize("steps", [1, 3, 20])
 @torch.no_grad()
 def test_open_loop_likelihoods_are_those_of_a_plain_loop(steps: int, stride: int) -> None:
-    scales = LossScales(open_loop=0.7, open_loop_steps=steps, open_loop_images=stride)
-    model, batch, noise = observed(scales)
+    model, batch, noise = observed(Elbo(open_loop=0.7, open_loop_steps=steps, open_loop_images=stride))
     states = model.observe(batch, noise).states
     for offset in (0, 1, 2, 5, TIME - 2, TIME - 1):
         found, expected = model.losses(batch, noise, offset), naive_open_loop(model, batch, states, offset)
@@ -159,8 +156,7 @@ def test_open_loop_likelihoods_are_those_of_a_plain_loop(steps: int, stride: int
 
 def test_each_later_row_is_predicted_once_and_images_by_their_weight() -> None:
     """Without starts in the windows every row after the offset has its reward; every n-th has its image, n times."""
-    scales = LossScales(open_loop_steps=3, open_loop_images=2, image_std=0.3)
-    model, _, noise = observed(scales)
+    model, _, noise = observed(Elbo(open_loop_steps=3, open_loop_images=2))
     batch = windows(3, TIME)
     seen: set[int] = set()
     for offset in range(TIME):
@@ -174,12 +170,12 @@ def test_each_later_row_is_predicted_once_and_images_by_their_weight() -> None:
 
 def test_images_and_rewards_weigh_the_same_on_average() -> None:
     """Over windows that hold a multiple of n later rows, weights of images add up to the number of those rows."""
-    model, batch, noise = observed(LossScales(open_loop_steps=4, open_loop_images=4))
+    model, batch, noise = observed(Elbo(open_loop_steps=4, open_loop_images=4))
     offset = 0
     batch = batch._replace(is_first=torch.zeros_like(batch.is_first))
     once = model.observe(batch, noise).states.map(lambda x: x[:, [0, 4]])
     state = model.step(once, batch.action[:, [1, 5]])
-    expected = 4 * model._image_nll(state.vector, pixels(batch)[:, [1, 5]])
+    expected = 4 * model.image_nll(state.vector, pixels(batch)[:, [1, 5]])
     found = model.losses(batch, noise, offset)["open_loop_image"]
     torch.testing.assert_close(found[:, [1, 5]], expected, **EXACT)
     torch.testing.assert_close(found.sum(), expected.sum(), **EXACT)
@@ -202,13 +198,13 @@ def test_one_episode_by_hand() -> None:
 
 @pytest.mark.parametrize("offset", [-1, TIME, TIME + 5])
 def test_an_offset_beyond_the_window_is_refused(offset: int) -> None:
-    model, batch, noise = observed(LossScales())
+    model, batch, noise = observed(Elbo())
     with pytest.raises(ValueError, match=rf"a row of the window, 0 to {TIME - 1}; got {offset}"):
         model.losses(batch, noise, offset)
 
 
 def test_open_loop_teaches_the_state_that_it_starts_from() -> None:
     """Its gradient reaches the encoder: velocities are learnt so."""
-    model, batch, noise = observed(LossScales())
+    model, batch, noise = observed(Elbo())
     model.losses(batch, noise)["open_loop_reward"].sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.encoder.parameters())

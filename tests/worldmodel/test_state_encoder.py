@@ -17,13 +17,13 @@ def test_the_statistics_are_their_equation_written_out() -> None:
     one, image, context = encoder(), normal(4, 3, 16, 16), 3 * normal(4, CONTEXT, seed=2)
     x = one.image(image) @ one.from_frame.weight.T + one.from_frame.bias + context @ one.from_context.weight.T
     expected = torch.where(x > 0, x, x.exp() - 1) @ one.stats.weight.T + one.stats.bias
-    found = one.statistics(context, one.features(image), normal(4, 0))
+    found = one.statistics(context, one.features(image))
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_it_remembers_nothing_beyond_the_state() -> None:
-    memory = normal(4, 0)
-    assert encoder().remember(memory, normal(4, 2), normal(4, HIDDEN)) is memory
+    memory, features = normal(4, 0), normal(4, HIDDEN)
+    assert encoder().remember(memory, normal(4, 2), features) == (memory, features)
     assert StateEncoder.memory == 0
 
 

@@ -25,10 +25,13 @@ class StateEncoder(nn.Module):
         """What one frame says, ``[..., channel, height, width] -> [..., hidden]``; all frames of a batch at once."""
         return self.from_frame(self.image(image))
 
-    def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> Tensor:
-        """Nothing: the state says it all."""
-        return memory
+    def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Nothing: the state says it all. What is seen is the frame."""
+        return memory, features
 
-    def statistics(self, context: Tensor, features: Tensor, memory: Tensor) -> Tensor:
+    def watch(self, features: Tensor, action: Tensor, is_first: Tensor) -> Tensor:
+        return features
+
+    def statistics(self, context: Tensor, seen: Tensor) -> Tensor:
         """Of q(s_t | context, frame): ``[..., context]``, ``[..., hidden]`` -> ``[..., statistics]``."""
-        return self.stats(functional.elu(features + self.from_context(context)))
+        return self.stats(functional.elu(seen + self.from_context(context)))
