@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from experiments import environment
 from experiments.config import TrainConfig
+from experiments.data_source import shapes
+from experiments.environment import Shapes
 from experiments.errors import UserError
 from experiments.planning import make_planner
 from planners.objective import LearnedReward
@@ -16,8 +17,9 @@ AT_LEAST_ONE = ("threads", "seed_episodes", "rounds", "updates", "episodes", "ba
 
 def check(config: TrainConfig) -> None:
     """Raises UserError, with the rule, what came and what to do."""
-    form = environment.shapes(config.env, config.size)
+    form = shapes(config)
     check_numbers(config)
+    check_size(form, config)
     try:
         model = build(config.model, form.observation, form.action)
     except ValueError as error:
@@ -37,6 +39,16 @@ def check_numbers(config: TrainConfig) -> None:
     require(config.clip > 0, "clip", "greater than 0", config.clip)
     rates = config.learning_rate > 0 and config.final_learning_rate >= 0
     require(rates, "learning_rate", "greater than 0", min(config.learning_rate, config.final_learning_rate))
+
+
+def check_size(form: Shapes, config: TrainConfig) -> None:
+    height, width, _ = form.observation
+    if config.data and (height, width) != (config.size, config.size):
+        advice = f"Give --size {height}." if height == width else "Make square images of them and import them again."
+        raise UserError(
+            f"Images must have the size of the configuration, {config.size}×{config.size}; those in "
+            f"{config.data.path} have {height}×{width}. {advice}"
+        )
 
 
 def require(holds: bool, name: str, rule: str, came: float) -> None:

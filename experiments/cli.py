@@ -18,6 +18,7 @@ from experiments.provenance import version
 COMMANDS = {  # each is a module of experiments.commands with a function run(argv)
     "demo": "learn the pendulum from pixels, plan with what was learned, print a table (minutes)",
     "train": "learn a world model from pixels: worldmodel train PRESET",
+    "collect": "episodes in a data folder, to learn from offline: worldmodel collect ENV --out DATA",
     "evaluate": "play episodes with any planner on a trained model: worldmodel evaluate RUN --planner cem",
     "compare": "planners at equal budgets, with intervals and a page: worldmodel compare RUN --planners cem icem",
     "probe": "how much of the true state the model's belief tells: worldmodel probe RUN",

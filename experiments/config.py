@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from worldmodel.build import ModelConfig
 
@@ -43,11 +45,26 @@ class PlannerConfig:
 
 
 @dataclass(frozen=True)
+class DataSource:
+    """The data folder that an offline run learns from, as it was when the run began.
+
+    observation: (height, width, channel); action and state: number of dimensions. fingerprint: of the episodes, by
+    which the data is known again; where it lies may change.
+    """
+
+    path: str = field(compare=False)
+    observation: tuple[int, int, int]
+    action: int
+    state: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class TrainConfig:
-    """A training run: alternate collecting episodes and fitting the model."""
+    """A training run: alternate collecting episodes and fitting the model; or fit it to a data folder alone."""
 
     env: str = "pendulum"
-    """Environment, as listed by `worldmodel envs`."""
+    """Environment, as listed by `worldmodel envs`; none for data whose environment is not known."""
     size: int = 32
     """Side of the images in pixels."""
     seed: int = 0
@@ -89,6 +106,8 @@ class TrainConfig:
     """The planner that collects."""
     planner: PlannerConfig = field(default_factory=lambda: PlannerConfig("cem", 15, 4, 150, 15, colour=1.5))
     """The planner that evaluates, unless `evaluate` says otherwise."""
+    data: Annotated[DataSource | None, tyro.conf.Suppress, tyro.conf.Fixed] = None
+    """Set by --data: nothing is collected, and no environment is made."""
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:
@@ -102,6 +121,9 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
         values["model"] = ModelConfig(**values["model"])
         values["collect"] = PlannerConfig(**values["collect"])
         values["planner"] = PlannerConfig(**values["planner"])
+        if values["data"]:
+            data = values["data"]
+            values["data"] = DataSource(**data | {"observation": tuple(data["observation"])})
         return TrainConfig(**values)
     except (KeyError, TypeError) as error:
         raise ValueError(

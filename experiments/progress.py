@@ -53,6 +53,11 @@ class TrainingProgress:
         else:
             self._say(f"collected: {episodes} episodes, {self.mean_return()} of the last {len(returns)}")
 
+    def tested(self, losses: dict[str, float]) -> None:
+        """On the test episodes of an offline run."""
+        said = "held out: " + " ".join(f"{name} {losses[name]:.4g}" for name in SHOWN if name in losses)
+        print(said, file=self._console.file, flush=True) if self._bar is None else self._bar.console.print(said)
+
     def line(self) -> str:
         """E.g. ``round 3/12 · update 700/3000 · loss 912 … · return 41.3 · 9.1 updates/s · 4659 frames/s · 4:13 left``.
 

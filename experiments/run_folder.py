@@ -3,7 +3,7 @@
 config.json       the configuration, for people; the checkpoint holds its own copy, which counts
 metrics.jsonl     losses and returns
 checkpoint/       weights, optimiser, random states
-replay/           the episodes
+replay/           the episodes; an offline run has none, config.json says where its data lies
 open_loop.webp    truth, model and error, at the end of training
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from experiments import environment
 from experiments.config import TrainConfig, from_json, to_json
+from experiments.data_source import shapes
 from experiments.errors import UserError
 from worldmodel import checkpoint
 from worldmodel.build import build
@@ -61,7 +61,7 @@ def read_config(folder: Path) -> TrainConfig:
 def load_model(folder: Path, device: torch.device) -> tuple[TrainConfig, SequenceVAE]:
     """The configuration and the model of the last checkpoint, ready to be used, not trained."""
     config = read_config(folder)
-    form = environment.shapes(config.env, config.size)
+    form = shapes(config)
     model = build(config.model, form.observation, form.action)
     checkpoint.load_weights(folder / "checkpoint", model)
     return config, model.to(device).eval().requires_grad_(False)

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from envs.task import Task
+from experiments import run_folder
+from experiments.data_source import stored_replay
 from experiments.errors import UserError
 from worldmodel.episode import Episode
 from worldmodel.interface import State, WorldModel
-from worldmodel.replay import Replay
 
 EPISODES = 80  # of the replay, evenly spread over it
 HELD_OUT = 5  # every so many of these measure R²
@@ -110,7 +111,7 @@ def padded(arrays: list[np.ndarray], rows: int | None = None) -> np.ndarray:
 
 def replayed(run: Path) -> list[Episode]:
     """Episodes of the run's replay, evenly spread. Raises UserError where they do not tell the true state."""
-    episodes = list(Replay.open(run / "replay").episodes("train"))
+    episodes = list(stored_replay(run_folder.read_config(run), run).episodes("train"))
     if len(episodes) < HELD_OUT or episodes[0].state.shape[-1] == 0:
         raise UserError(
             f"A probe of the true state needs {HELD_OUT} episodes that tell it; the replay of {run} has fewer. "

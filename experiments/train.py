@@ -2,6 +2,9 @@
 
 Everything is in the run folder: `config.json`, `metrics.jsonl`, `checkpoint/`, `replay/`. A checkpoint is written after
 every round; a run that was stopped anywhere continues from the last one to the same numbers, to the bit on a CPU.
+
+An offline run, one with `config.data`, fits the model to a data folder, which it only reads. It makes no environment,
+collects nothing and has no `replay/`; at each checkpoint it logs the losses on the data's test episodes.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ import envs
 from experiments import environment
 from experiments.collector import Collector, InlineCollector, ProcessCollector
 from experiments.config import TrainConfig, to_json
+from experiments.data_source import shapes, stored_replay
+from experiments.held_out import held_out_losses
 from experiments.metrics import Metrics
 from experiments.schedule import cosine
 from experiments.seeds import numpy_generator, torch_generator, training_seed
@@ -40,6 +45,7 @@ class Progress(Protocol):
 
     def updated(self, updates: int, losses: dict[str, float]) -> None: ...
     def collected(self, episodes: int, returns: list[float]) -> None: ...
+    def tested(self, losses: dict[str, float]) -> None: ...
 
 
 @dataclass
@@ -70,17 +76,23 @@ class Training:
 def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
     """A new run in ``folder``, with its seed episodes collected and its first checkpoint written."""
     folder.mkdir(parents=True, exist_ok=True)
-    replay = Replay.create(folder / "replay", replay_rows(config), *environment.shapes(config.env, config.size))
-    for episode in seed_episodes(config):
-        replay.add(episode)
+    replay = stored_replay(config, folder) if config.data else seed_replay(config, folder)
     training = assemble(config, folder, replay, device)
     save(training)
     return training
 
 
+def seed_replay(config: TrainConfig, folder: Path) -> Replay:
+    """The run's own replay, with the seed episodes in it."""
+    replay = Replay.create(folder / "replay", replay_rows(config), *shapes(config))
+    for episode in seed_episodes(config):
+        replay.add(episode)
+    return replay
+
+
 def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.device) -> Training:
     """Model, optimiser and generators as they are before the first update."""
-    form = environment.shapes(config.env, config.size)
+    form = shapes(config)
     with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
         torch.manual_seed(int(torch_generator(config.seed, "weights").initial_seed()))
         model = build(config.model, form.observation, form.action).to(device)
@@ -92,11 +104,12 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
 
 def resume(config: TrainConfig, folder: Path, device: torch.device) -> Training:
     """The run in ``folder`` as its last checkpoint left it."""
-    training = assemble(config, folder, Replay.open(folder / "replay"), device)
+    training = assemble(config, folder, stored_replay(config, folder), device)
     progress = checkpoint.restore(folder / "checkpoint", training.model, training.optimizers, training.generators)
     training.round, training.updates = progress["round"], progress["updates"]
     training.seconds = progress["seconds"]
-    training.replay.rewind(progress["replay_position"])
+    if not config.data:
+        training.replay.rewind(progress["replay_position"])
     Metrics(folder / "metrics.jsonl").cut(training.updates)
     return training
 
@@ -112,7 +125,8 @@ def save(training: Training) -> None:
     }
     folder, config = training.folder / "checkpoint", to_json(training.config)
     checkpoint.save(folder, training.model, training.optimizers, config, progress, training.generators)
-    training.replay.mark(position)
+    if not training.config.data:
+        training.replay.mark(position)
 
 
 def train(training: Training, progress: Progress, workers: int = 1) -> None:
@@ -120,12 +134,27 @@ def train(training: Training, progress: Progress, workers: int = 1) -> None:
     config = training.config
     if training.round >= config.rounds:
         return
+    if config.data:
+        while training.round < config.rounds:
+            offline_round(training, progress)
+        return
     collector: Collector = ProcessCollector(config) if workers else InlineCollector(config)
     try:
         while training.round < config.rounds:
             one_round(training, collector, progress)
     finally:
         collector.close()
+
+
+def offline_round(training: Training, progress: Progress) -> None:
+    """Fit, measure on the test episodes, write a checkpoint."""
+    started = time.monotonic()
+    fit(training, progress)
+    if losses := held_out_losses(training.model, training.config):
+        values = {f"held_out_{name}": value for name, value in losses.items()}
+        Metrics(training.folder / "metrics.jsonl").write(training.updates, **values)
+        progress.tested(losses)
+    complete(training, started)
 
 
 def one_round(training: Training, collector: Collector, progress: Progress) -> None:
@@ -138,6 +167,11 @@ def one_round(training: Training, collector: Collector, progress: Progress) -> N
     fit(training, progress)
     if collecting:
         add(training, collector.result(), progress)
+    complete(training, started)
+
+
+def complete(training: Training, started: float) -> None:
+    """Count the round that began at the time ``started``, and write its checkpoint."""
     training.round += 1
     training.seconds += time.monotonic() - started
     save(training)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from envs.draw import in_colour
 from experiments import environment
 from experiments.config import TrainConfig
+from experiments.data_source import open_data
 from experiments.planning import make_planner
 from experiments.seeds import evaluation_seed, torch_generator
 from planners.episode import run_episode
@@ -38,7 +40,13 @@ def write_video(model: SequenceVAE, config: TrainConfig, folder: Path) -> Path:
 
 
 def held_out_episode(model: SequenceVAE, config: TrainConfig) -> Episode:
-    """One with the collecting planner, its noise included, from a start that no training episode has."""
+    """One with the collecting planner, its noise included, from a start that no training episode has.
+
+    An offline run shows the first test episode of its data, or, where none was held out, the first one it trained on.
+    """
+    if config.data:
+        data = open_data(config)
+        return next(chain(data.test.episodes("train"), data.train.episodes("train")))
     generator = torch_generator(config.seed, "video", device=model.initial(1).state.stoch.device.type)
     planner = make_planner(config.collect, model, LearnedReward(model), generator)
     env = environment.make(config.env, 1, config.size)

@@ -26,9 +26,8 @@ def update(
     Returns the mean over valid rows of every loss term, their sum ``loss``, and the gradient norm before clipping.
     Raises `NonFiniteLoss` before the parameters are touched.
     """
-    rows = batch.valid.sum()
-    terms = {name: term.sum() / rows for name, term in model.losses(batch, noise, offset).items()}
-    loss = torch.stack([term for name, term in terms.items() if name not in LOGGED_ONLY]).sum()
+    terms = mean_losses(model, batch, noise, offset)
+    loss = terms.pop("loss")
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
@@ -36,6 +35,14 @@ def update(
         raise NonFiniteLoss(describe(terms, norm))
     optimizer.step()
     return {"loss": loss.detach(), **{k: v.detach() for k, v in terms.items()}, "gradient_norm": norm}
+
+
+def mean_losses(model: SequenceVAE, batch: Sequences, noise: Tensor, offset: int) -> dict[str, Tensor]:
+    """Mean over valid rows of every term of `SequenceVAE.losses`, and ``loss``, the sum of those that are trained."""
+    rows = batch.valid.sum()
+    terms = {name: term.sum() / rows for name, term in model.losses(batch, noise, offset).items()}
+    loss = torch.stack([term for name, term in terms.items() if name not in LOGGED_ONLY]).sum()
+    return {"loss": loss, **terms}
 
 
 def describe(terms: dict[str, Tensor], norm: Tensor) -> str:

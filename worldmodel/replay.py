@@ -17,6 +17,7 @@ and a replay can be taken back, to the bit, to where it was when a checkpoint wa
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -161,6 +162,10 @@ class Replay:
     def position(self) -> int:
         """Number of episodes ever added; what a checkpoint stores for `mark` and `rewind`."""
         return self._index.position
+
+    def fingerprint(self) -> str:
+        """Digest of the live episodes, from their stored checksums: equal for equal episodes in the same places."""
+        return hashlib.sha256(self._index.records[self._first_live() :].tobytes()).hexdigest()
 
     @property
     def rows(self) -> int:

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from experiments import check_config, device, environment, run_folder
+from experiments import check_config, device, run_folder
 from experiments.commands.leading import leading, option, wants_help
 from experiments.config import TrainConfig
+from experiments.data_source import NO_ENV, moved, offline, open_data, shapes
 from experiments.errors import UserError
 from experiments.presets import preset
 from experiments.progress import TrainingProgress
@@ -36,6 +37,8 @@ class Arguments:
     """Continue the run in --out from its last checkpoint."""
     workers: Literal[0, 1] = 1
     """1 collects in a second process while this one trains, 0 in this one; the numbers are the same."""
+    data: Path | None = None
+    """Learn from this data folder alone (`worldmodel collect`, `worldmodel data import`): offline, no environment."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
 
 
@@ -46,7 +49,8 @@ def run(argv: list[str]) -> None:
     if arguments.resume:
         run_folder.read_config(folder)
     train_run(arguments.preset, arguments.config, folder, arguments.resume, arguments.workers)
-    print(f"next: worldmodel evaluate {folder} --planner cem --episodes 20")
+    if arguments.config.env != NO_ENV:
+        print(f"next: worldmodel evaluate {folder} --planner cem --episodes 20")
 
 
 def parse(argv: list[str]) -> Arguments:
@@ -55,9 +59,11 @@ def parse(argv: list[str]) -> Arguments:
         tyro.cli(Arguments, prog="worldmodel train", args=["--help"], config=(tyro.conf.FlagConversionOff,))
     name = leading(argv, USAGE)
     config = preset(name)
-    resuming = "--resume" in argv
+    resuming, data = "--resume" in argv, option(argv, "--data")
     if resuming:
         config = stored_config(name, Path(option(argv, "--out") or Path("runs") / name))
+    if data:
+        config = moved(config, Path(data)) if resuming else offline(config, Path(data), option(argv, "--env"))
     default = Arguments(name, config=config)
     arguments = tyro.cli(Arguments, prog="worldmodel train", args=argv, default=default)
     if resuming and arguments.config != config:
@@ -70,7 +76,7 @@ def parse(argv: list[str]) -> Arguments:
 
 def stored_config(name: str, folder: Path) -> TrainConfig:
     config = run_folder.read_config(folder)
-    if config.env != preset(name).env:
+    if config.env != preset(name).env and not config.data:
         raise UserError(
             f"A run is resumed with a preset for its environment; {folder} learns {config.env}, the preset {name} is "
             f"for {preset(name).env}. Give another preset or another --out."
@@ -117,7 +123,8 @@ def prepare(config: TrainConfig, folder: Path, where: torch.device) -> Training:
         print(f"continues after update {training.updates} of {config.rounds * config.updates}")
         return training
     run_folder.clear_start(folder)
-    print(f"collecting {config.seed_episodes} episodes of random actions")
+    if not config.data:
+        print(f"collecting {config.seed_episodes} episodes of random actions")
     try:
         return begin(config, folder, where)
     except Exception:
@@ -132,8 +139,15 @@ def how_to_go_on(name: str, folder: Path, training: Training | None) -> str:
 
 def describe_replay(config: TrainConfig, folder: Path) -> str:
     """E.g. ``replay: at most 71,565,312 bytes (72 MB, 18000 rows of 32×32) in runs/x/replay; 19.2 GB free``."""
+    if config.data:
+        data = open_data(config)
+        train, test = data.train, data.test
+        return (
+            f"data: {train.count('train')} episodes to train on, {test.count('train')} to test on, {train.rows} and "
+            f"{test.rows} rows, in {data.folder}"
+        )
     rows = replay_rows(config)
-    size = bytes_needed(rows, *environment.shapes(config.env, config.size))
+    size = bytes_needed(rows, *shapes(config))
     existing = next(place for place in [folder, *folder.absolute().parents] if place.exists())
     free = shutil.disk_usage(existing).free
     return (

@@ -1,0 +1,125 @@
+"""Collecting a data folder: batches of episodes side by side, each with random numbers of its own.
+
+A batch is decided by the seed and the number of its first episode, so collecting that was stopped goes on to the same
+episodes, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+import envs
+from experiments import environment, provenance, run_folder
+from experiments.errors import UserError
+from experiments.planner_choice import choose
+from experiments.planning import make_planner
+from experiments.seeds import torch_generator, training_seed
+from planners.episode import run_episode
+from planners.interface import Planner
+from planners.objective import LearnedReward
+from planners.random_policy import RandomPolicy
+from worldmodel.data_folder import About, DataFolder, split
+from worldmodel.episode import Episode
+from worldmodel.interface import WorldModel
+
+RANDOM = "random"
+SIDE_BY_SIDE = 20  # episodes of a batch
+
+Play = Callable[[int, int, Callable[[int], None]], list[Episode]]
+"""From the number of the first episode, how many, and what to call after each step with the frames that it made."""
+
+
+@dataclass(frozen=True)
+class Collecting:
+    """What is to be collected; all of it decides the episodes.
+
+    policy: ``random`` or ``RUN:planner``. exploration: correlation in time of random actions. action_noise: largest
+    standard deviation of the noise on a planner's actions, spread over the episodes of a batch from none to this.
+    """
+
+    env: str
+    size: int
+    policy: str
+    seed: int
+    episodes: int
+    test_share: float
+    exploration: float
+    action_noise: float
+
+
+class Told(Protocol):
+    """Who is told how it goes."""
+
+    def stepped(self, frames: int) -> None: ...
+    def stored(self, episodes: int, returns: list[float]) -> None: ...
+
+
+def about(what: Collecting) -> About:
+    """What the data folder will say of itself. Raises UserError for what cannot be."""
+    form = environment.shapes(what.env, what.size)
+    try:
+        train, test = split(what.episodes, what.test_share)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    rows = envs.task(what.env).episode_steps + 1
+    settings = {"size": what.size, "exploration": what.exploration, "action_noise": what.action_noise}
+    return About(
+        env=what.env,
+        policy=what.policy,
+        seed=what.seed,
+        episodes=what.episodes,
+        test_share=what.test_share,
+        rows=train * rows,
+        test_rows=test * rows,
+        observation_shape=form.observation,
+        action_size=form.action,
+        state_size=form.state,
+        source=settings,
+        versions=provenance.versions() | {"commit": provenance.commit() or "unknown"},
+    )
+
+
+def collect(what: Collecting, data: DataFolder, told: Told) -> None:
+    """Add the episodes that are missing. Raises UserError, CheckpointError, ReplayError."""
+    play = player(what)
+    while data.episodes < what.episodes:
+        first = data.episodes // SIDE_BY_SIDE * SIDE_BY_SIDE
+        episodes = play(first, min(SIDE_BY_SIDE, what.episodes - first), told.stepped)
+        for episode in episodes[data.episodes - first :]:  # some of the batch may be there already
+            data.add(episode)
+        told.stored(data.episodes, [float(episode.reward.sum()) for episode in episodes])
+
+
+def player(what: Collecting) -> Play:
+    """The policy, ready to play. Raises UserError for a policy that does not fit the environment."""
+    form = environment.shapes(what.env, what.size)
+    if what.policy == RANDOM:
+        return batches(what, None, lambda generator: RandomPolicy(form.action, generator, what.exploration))
+    run, _, name = what.policy.partition(":")
+    config, model = run_folder.load_model(Path(run), torch.device("cpu"))
+    if (model.sizes.observation, model.sizes.action) != (form.observation, form.action):
+        raise UserError(
+            f"A policy must see what the environment shows; {run} was trained on images of {model.sizes.observation} "
+            f"and {model.sizes.action} action dimensions, {what.env} has {form.observation} and {form.action}. "
+            "Give another --size or another run."
+        )
+    planner = choose(name, config.planner) if name else config.planner
+    return batches(what, model, lambda generator: make_planner(planner, model, LearnedReward(model), generator))
+
+
+def batches(what: Collecting, model: WorldModel | None, policy: Callable[[torch.Generator], Planner]) -> Play:
+    def play(first: int, count: int, stepped: Callable[[int], None]) -> list[Episode]:
+        env = environment.make(what.env, count, what.size)
+        generator = torch_generator(what.seed, "data", first, count)
+        noise = np.linspace(0, what.action_noise, count).tolist() if model else 0.0
+        seed = training_seed(what.seed, first)
+        runs = run_episode(model, policy(generator), env, seed, noise, generator, progress=lambda *_: stepped(count))
+        return [run.episode for run in runs]
+
+    return play
