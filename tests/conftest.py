@@ -6,3 +6,4 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ["MUJOCO_GL"] = "disable"  # MuJoCo's pictures by ray casting: the same on every machine

@@ -1,0 +1,94 @@
+"""Pictures of a MuJoCo model: one renderer that is kept for good, or ray casting where there is no graphics library."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import weakref
+from typing import Literal, Protocol, get_args
+
+import mujoco
+import numpy as np
+
+from envs import graphics
+from envs.raycast import RayCaster
+
+Render = Literal["fast", "default", "rays"]
+RENDERS: tuple[str, ...] = get_args(Render)
+
+
+class Pictures(Protocol):
+    """Draws the scene of one model; `close` frees what the graphics library holds."""
+
+    def render(self, data: mujoco.MjData) -> np.ndarray: ...
+    def close(self) -> None: ...
+
+
+def resolve(render: str | None) -> Render:
+    """What None stands for on this machine: ``fast``, or ``rays`` where there is no graphics library.
+
+    ``fast``: MuJoCo's renderer without shadows, reflections and anti-aliasing, some 50 times as fast in software as
+    ``default``, which leaves all as it is; ``rays``: `envs.raycast`. Pictures of the three are not to be mixed.
+    Raises ValueError for other names, and for renderers that cannot be had here.
+    """
+    if render is None:
+        return "rays" if graphics.backend() == graphics.RAYS else "fast"
+    if render not in RENDERS:
+        raise ValueError(f"render must be one of {', '.join(RENDERS)}, but came {render!r}")
+    if render != "rays" and graphics.backend() == graphics.RAYS:
+        raise ValueError(
+            f"render={render} needs a graphics library, and there is none here; install one ({graphics.BETTER}), or "
+            "take render=rays, whose pictures differ: a model that learned from the one cannot be used with the other"
+        )
+    return render  # type: ignore[return-value]
+
+
+def pictures(model: mujoco.MjModel, size: int, render: Render, camera: int = 0) -> Pictures:
+    """``fast`` sets the model's visual quality, before the first picture."""
+    if render == "rays":
+        return RayCaster(model, size, camera)
+    if render == "fast":
+        simplify(model)
+    return GraphicsLibrary(model, size, camera)
+
+
+class GraphicsLibrary:
+    """A `mujoco.Renderer`, freed at the latest before its library is shut down at the end of the process."""
+
+    def __init__(self, model: mujoco.MjModel, size: int, camera: int) -> None:
+        model.vis.global_.offwidth = model.vis.global_.offheight = size
+        self._renderer, self._camera = _renderer(model, size), camera
+        self._at_exit = functools.partial(_close, weakref.ref(self._renderer))
+        atexit.register(self._at_exit)  # runs before what the library registered when its first context was made
+
+    def render(self, data: mujoco.MjData) -> np.ndarray:
+        """The scene as it is in ``data``: ``[size, size, 3]`` uint8."""
+        self._renderer.update_scene(data, camera=self._camera)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        atexit.unregister(self._at_exit)
+        self._renderer.close()
+
+
+def simplify(model: mujoco.MjModel) -> None:
+    """The fast profile: no anti-aliasing, shadows or reflections, coarse spheres and floors."""
+    quality = model.vis.quality
+    quality.offsamples = quality.shadowsize = 0
+    quality.numslices, quality.numstacks, quality.numquads = 8, 6, 1
+    model.mat_reflectance[:] = 0
+
+
+def _renderer(model: mujoco.MjModel, size: int) -> mujoco.Renderer:
+    try:
+        return mujoco.Renderer(model, size, size)
+    except Exception as error:  # each library has exceptions of its own
+        raise RuntimeError(
+            f"MuJoCo's renderer could not be made with {graphics.backend()}: {error!r}. MuJoCo chooses its library "
+            f"when it is imported: set MUJOCO_GL={graphics.backend()} before anything imports mujoco"
+        ) from error
+
+
+def _close(renderer: weakref.ref[mujoco.Renderer]) -> None:
+    if (alive := renderer()) is not None:
+        alive.close()
