@@ -65,6 +65,10 @@ class ModelConfig:
     """How many steps they look ahead."""
     open_loop_images: int = 4
     """Every how many rows an image is decoded for them."""
+    overshooting: float = 0.0
+    """Weight of latent overshooting: the KL to priors several steps ahead; 0 leaves it out."""
+    overshooting_steps: int = 5
+    """How many steps it looks ahead."""
 
 
 def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -> SequenceVAE:

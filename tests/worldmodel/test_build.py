@@ -44,7 +44,7 @@ def test_the_widths_are_those_of_the_configuration() -> None:
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Elbo)])
 def test_every_number_of_the_objective_comes_from_the_configuration(field: str) -> None:
-    value = {"open_loop_steps": 5, "open_loop_images": 7}.get(field, 0.123)
+    value = {"open_loop_steps": 5, "open_loop_images": 7, "overshooting_steps": 9}.get(field, 0.123)
     assert getattr(build(replace(TINY, **{field: value}), (16, 16, 3), 1).objective, field) == value
 
 

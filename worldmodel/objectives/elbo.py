@@ -8,6 +8,7 @@ from torch import Tensor
 
 from worldmodel.distributions import Distribution, kl
 from worldmodel.objectives.open_loop import open_loop_likelihoods
+from worldmodel.objectives.overshooting import overshooting_kl
 from worldmodel.sequence_vae import Posterior, SequenceVAE, Window
 
 
@@ -23,6 +24,7 @@ class Elbo:
     KL's gradient that trains the prior towards the posterior rather than the reverse (DreamerV2, Hafner 2021, eq. 2).
     open_loop: weight of the open-loop likelihoods; 0 leaves them out. open_loop_steps: how far they look ahead.
     open_loop_images: every how many rows an image is decoded for them (the reward is cheap and predicted at every row).
+    overshooting, overshooting_steps: weight and reach of `worldmodel.objectives.overshooting`; 0 leaves it out.
     """
 
     beta: float = 1.0
@@ -31,6 +33,8 @@ class Elbo:
     open_loop: float = 1.0
     open_loop_steps: int = 16
     open_loop_images: int = 4
+    overshooting: float = 0.0
+    overshooting_steps: int = 5
 
     def __call__(self, model: SequenceVAE, window: Window, inferred: Posterior) -> dict[str, Tensor]:
         terms = model.likelihoods(window, inferred.states.vector) | {
@@ -40,6 +44,9 @@ class Elbo:
         if self.open_loop:
             ahead = open_loop_likelihoods(model, window, inferred.states, self.open_loop_steps, self.open_loop_images)
             terms |= {name: self.open_loop * term for name, term in ahead.items()}
+        if self.overshooting:
+            ahead_kl = overshooting_kl(model, window, inferred, self.overshooting_steps)
+            terms["overshooting"] = self.overshooting * ahead_kl
         return terms
 
 
