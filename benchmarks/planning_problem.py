@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from worldmodel.distributions import NormalLatent
 from worldmodel.dynamics.rssm import RSSM
 from worldmodel.interface import Sizes, State
 from worldmodel.kernels.mlp import mlp as kernel
@@ -72,7 +73,8 @@ def planet(action: int = 6) -> Problem:
     mean step has no need.
     """
     torch.manual_seed(0)
-    dynamics, head = RSSM(200, 30, action, 200).requires_grad_(False), mlp(230, [200, 200], 1).requires_grad_(False)
+    dynamics = RSSM(200, NormalLatent(30), action, 200).requires_grad_(False)
+    head = mlp(230, [200, 200], 1).requires_grad_(False)
     mean_weight, mean_bias = dynamics.prior_stats.weight[:30], dynamics.prior_stats.bias[:30]
 
     def transition(latent: Tensor, act: Tensor) -> Tensor:

@@ -7,27 +7,45 @@ from typing import Literal
 
 from torch import nn
 
-from worldmodel.distributions import NormalLatent
+from worldmodel.distributions import CategoricalLatent, Family, NormalLatent, PointLatent
+from worldmodel.dynamics.linear_gaussian import LinearGaussian
+from worldmodel.dynamics.locally_linear import LocallyLinear
 from worldmodel.dynamics.rssm import RSSM
+from worldmodel.dynamics.ssm import SSM
+from worldmodel.dynamics.two_level import TwoLevelSSM
 from worldmodel.encoders.frame import FrameEncoder
 from worldmodel.encoders.recurrent import RecurrentEncoder
 from worldmodel.encoders.state import StateEncoder
 from worldmodel.encoders.transformer import TransformerEncoder
 from worldmodel.heads import Heads
 from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
+from worldmodel.kernels.rssm_rollout import MIN_STD
 from worldmodel.likelihoods import Bernoulli, Gaussian
 from worldmodel.objectives.elbo import Elbo
-from worldmodel.sequence_vae import Encoder, SequenceVAE
+from worldmodel.sequence_vae import Dynamics, Encoder, SequenceVAE
+
+RECURRENT = ("rssm", "categorical", "deterministic")  # those with a deterministic state
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes of the parts and scales of the losses."""
 
+    dynamics: Literal[
+        "rssm", "categorical", "deterministic", "ssm", "two-level", "locally-linear", "linear-gaussian"
+    ] = "rssm"
+    """The latent dynamics: a GRU with normals, with categorical variables, or without noise; networks that sample the
+    whole latent, at once or in two levels; matrices that depend on the latent; the same matrices everywhere."""
     deter: int = 128
-    """Width of the deterministic state (the GRU)."""
+    """Width of the deterministic state, the GRU's (rssm, categorical and deterministic only; the others have none)."""
     stoch: int = 16
     """Width of the stochastic state."""
+    classes: int = 8
+    """Classes of each categorical variable; there are stoch / classes of them (categorical only)."""
+    first_level: int = 4
+    """How much of stoch is the first level, the one that is inferred (two-level only)."""
+    min_std: float = MIN_STD
+    """Smallest standard deviation of the latent's normals; the kernels hold that of the rssm."""
     hidden: int = 128
     """Width of the hidden layers."""
     encoder: Literal["state", "frame", "recurrent", "transformer"] = "state"
@@ -74,12 +92,12 @@ class ModelConfig:
 def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -> SequenceVAE:
     """The model for images ``observation = (height, width, channel)`` and ``action`` action dimensions."""
     size = require_square(observation)
-    channels, latent = observation[2], config.deter + config.stoch
+    family = choose_family(config)
+    channels, latent = observation[2], config.stoch + (config.deter if config.dynamics in RECURRENT else 0)
     image, decoder = image_networks(config, size, channels, latent)
-    family = NormalLatent(config.stoch)
     return SequenceVAE(
-        choose_encoder(config, image, action, family.statistics, config.deter),
-        RSSM(config.deter, config.stoch, action, config.hidden),
+        choose_encoder(config, image, action, family.statistics, context_width(config, action)),
+        choose_dynamics(config, family, action),
         decoder,
         Heads(latent, config.hidden),
         observation,
@@ -87,6 +105,52 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -
         Bernoulli() if config.likelihood == "bernoulli" else Gaussian(config.image_std),
         config.reward_std,
     )
+
+
+def choose_family(config: ModelConfig) -> Family:
+    """Of what the encoder infers."""
+    if config.dynamics == "categorical":
+        if config.stoch % config.classes:
+            raise ValueError(
+                f"Categorical variables share stoch evenly; got stoch={config.stoch} and classes={config.classes}. "
+                "Make stoch a multiple of classes."
+            )
+        return CategoricalLatent(config.stoch // config.classes, config.classes)
+    if config.dynamics == "deterministic":
+        return PointLatent(config.stoch)
+    if config.dynamics == "two-level":
+        if not 0 < config.first_level < config.stoch:
+            raise ValueError(
+                f"Both levels need a width; got first_level={config.first_level} of stoch={config.stoch}. "
+                "Leave something of stoch to either."
+            )
+        return NormalLatent(config.first_level, config.min_std)
+    return NormalLatent(config.stoch, config.min_std)
+
+
+def context_width(config: ModelConfig, action: int) -> int:
+    """Of what the dynamics' prior sees, and a state encoder with it."""
+    if config.dynamics in RECURRENT:
+        return config.deter
+    if config.dynamics == "ssm":
+        return config.hidden
+    if config.dynamics == "two-level":
+        return config.hidden + config.stoch - config.first_level + action
+    return config.stoch
+
+
+def choose_dynamics(config: ModelConfig, family: Family, action: int) -> Dynamics:
+    if config.dynamics in RECURRENT:
+        return RSSM(config.deter, family, action, config.hidden)
+    assert isinstance(family, NormalLatent)
+    if config.dynamics == "ssm":
+        return SSM(family, action, config.hidden)
+    if config.dynamics == "two-level":
+        second = NormalLatent(config.stoch - config.first_level, config.min_std)
+        return TwoLevelSSM(family, second, action, config.hidden)
+    if config.dynamics == "locally-linear":
+        return LocallyLinear(family, action, config.hidden)
+    return LinearGaussian(family, action)
 
 
 def choose_encoder(config: ModelConfig, image: nn.Module, action: int, statistics: int, context: int) -> Encoder:

@@ -74,6 +74,103 @@ class NormalLatent:
         mean, raw_std = raw.chunk(2, -1)
         return Normal(mean, functional.softplus(raw_std) + self.min_std)
 
+    def standard(self, like: Tensor) -> Normal:
+        """Zero mean and unit std, ``[stoch]``, with the device and dtype of ``like``."""
+        return Normal(like.new_zeros(self.stoch), like.new_ones(self.stoch))
+
+
+class Categorical(NamedTuple):
+    """Independent categorical variables, as one-hot vectors: log-probabilities ``[..., groups, classes]``."""
+
+    logits: Tensor
+
+    def sample(self, noise: Tensor | None = None) -> Tensor:
+        """One-hot sample ``[..., groups * classes]``, its gradient that of the probabilities (Bengio 2013).
+
+        The class with the largest ``logits + Gumbel noise`` (Gumbel 1954), made of normal noise ``[..., groups *
+        classes]``; the mode without noise.
+        """
+        scores = self.logits if noise is None else self.logits + gumbel(noise).view(self.logits.shape)
+        hard = functional.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores.dtype)
+        if self.logits.requires_grad:
+            soft = self.logits.exp()
+            hard = hard + (soft - soft.detach())
+        return hard.flatten(-2)
+
+    def detach(self) -> Categorical:
+        return Categorical(self.logits.detach())
+
+
+def gumbel(noise: Tensor) -> Tensor:
+    """Standard Gumbel noise of standard normal noise, by the probability integral: ``-log(-log Φ(n))``."""
+    surprise = -torch.special.log_ndtr(noise)
+    return -surprise.clamp(min=torch.finfo(noise.dtype).tiny).log()
+
+
+@dataclass(frozen=True)
+class CategoricalLatent:
+    """Categorical variables: the raw outputs are logits, and ``unimix`` of the probability is spread evenly.
+
+    So that no class ever has probability zero (DreamerV3, Hafner 2023).
+    """
+
+    groups: int
+    classes: int
+    unimix: float = 0.01
+
+    @property
+    def stoch(self) -> int:
+        return self.groups * self.classes
+
+    @property
+    def statistics(self) -> int:
+        return self.stoch
+
+    def __call__(self, raw: Tensor) -> Categorical:
+        own = functional.softmax(raw.unflatten(-1, (self.groups, self.classes)), -1)
+        return Categorical(torch.log((1 - self.unimix) * own + self.unimix / self.classes))
+
+
+class Point(NamedTuple):
+    """No distribution but one value ``[..., stoch]``, which is every sample."""
+
+    value: Tensor
+
+    def sample(self, noise: Tensor | None = None) -> Tensor:
+        return self.value
+
+    def detach(self) -> Point:
+        return Point(self.value.detach())
+
+
+@dataclass(frozen=True)
+class PointLatent:
+    """The raw outputs are the latent: nothing is sampled."""
+
+    stoch: int
+
+    @property
+    def statistics(self) -> int:
+        return self.stoch
+
+    def __call__(self, raw: Tensor) -> Point:
+        return Point(raw)
+
+
+class CorrelatedNormal(NamedTuple):
+    """A normal with full covariance: mean ``[..., stoch]``, covariance ``[..., stoch, stoch]``."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    def sample(self, noise: Tensor | None = None) -> Tensor:
+        if noise is None:
+            return self.mean
+        return self.mean + (torch.linalg.cholesky(self.covariance) @ noise[..., None]).squeeze(-1)
+
+    def detach(self) -> CorrelatedNormal:
+        return CorrelatedNormal(self.mean.detach(), self.covariance.detach())
+
 
 def kl_per_dimension(q: Normal, p: Normal) -> Tensor:
     """KL(q ‖ p) of each dimension in nats, ``[..., stoch]`` (Kingma & Welling 2014, appendix B)."""
@@ -92,6 +189,27 @@ def _(q: Normal, p: Normal) -> Tensor:
     return kl_per_dimension(q, p).sum(-1)
 
 
+@kl.register
+def _(q: CorrelatedNormal, p: Normal) -> Tensor:
+    """½ (tr(P⁻¹ Q) + |m_q - m_p|²_{P⁻¹} - n + ln |P| - ln |Q|) with P diagonal."""
+    precision = p.std.square().reciprocal()
+    spread = (precision * torch.diagonal(q.covariance, dim1=-2, dim2=-1)).sum(-1)
+    distance = (precision * (q.mean - p.mean).square()).sum(-1)
+    volume = 2 * p.std.log().sum(-1) - torch.linalg.slogdet(q.covariance).logabsdet
+    return 0.5 * (spread + distance - q.mean.shape[-1] + volume)
+
+
+@kl.register
+def _(q: Categorical, p: Categorical) -> Tensor:
+    return (q.logits.exp() * (q.logits - p.logits)).sum((-1, -2))
+
+
+@kl.register
+def _(q: Point, p: Point) -> Tensor:
+    """Half the squared distance: what is left of the KL if both stand for normals of unit std."""
+    return 0.5 * (q.value - p.value).square().sum(-1)
+
+
 Some = TypeVar("Some", bound=Distribution)
 
 
@@ -99,3 +217,10 @@ def stack(parts: Sequence[Some], dim: int) -> Some:
     """Distributions of one family along a new axis of their tensors."""
     kind: Any = type(parts[0])
     return kind(*(torch.stack(tensors, dim) for tensors in zip(*parts, strict=True)))
+
+
+def where(choice: Tensor, one: Some, other: Some) -> Some:
+    """``one`` in the rows ``[...]`` that are chosen, ``other`` in the rest; their leading axes broadcast."""
+    kind: Any = type(other)
+    parts = zip(one, other, strict=True)
+    return kind(*(torch.where(choice.view(*choice.shape, *[1] * (b.dim() - choice.dim())), a, b) for a, b in parts))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worldmodel.distributions import Distribution, Family, stack
+from worldmodel.distributions import Distribution, Family, stack, where
 from worldmodel.heads import Heads
 from worldmodel.images import to_model
 from worldmodel.interface import Belief, Linearization, Sizes, State
@@ -27,15 +27,19 @@ class Dynamics(Protocol):
     """The prior p(z' | z, a), in two halves so that the encoder can see what the deterministic half knows.
 
     latent: the family of ``prior`` and posterior. ``complete`` makes the next state of ``advance``'s answers and one of
-    these two, with noise ``[..., stoch]`` or None; `step` is ``complete`` with the prior.
+    these two, with noise ``[..., stoch]`` or None; `step` is ``complete`` with the prior. ``first`` is p(z_1), without
+    leading axes; None where it is one step from `initial`.
     """
 
-    latent: Family
     deter: int
     stoch: int
     action: int
     context: int
 
+    @property
+    def latent(self) -> Family: ...
+    @property
+    def first(self) -> Distribution | None: ...
     def initial(self, batch: int) -> State: ...
     def advance(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]: ...
     def prior(self, context: Tensor) -> Distribution: ...
@@ -180,7 +184,16 @@ class SequenceVAE(nn.Module):
             contexts.append(context)
             posteriors.append(posterior)
         inferred = State(torch.stack([s.deter for s in states], 1), torch.stack([s.stoch for s in states], 1))
-        return Posterior(inferred, stack(posteriors, 1), self.dynamics.prior(torch.stack(contexts, 1)))
+        return Posterior(inferred, stack(posteriors, 1), self._prior(torch.stack(contexts, 1), batch.is_first))
+
+    def _prior(self, contexts: Tensor, is_first: Tensor) -> Distribution:
+        """p(z_t | z_{t-1}, a_{t-1}), ``[batch, time, ...]``; p(z_1) in row 0 and where an episode begins."""
+        prior, first = self.dynamics.prior(contexts), self.dynamics.first
+        if first is None:
+            return prior
+        begins = is_first.clone()
+        begins[:, 0] = True
+        return where(begins, first, prior)
 
     def _infer(
         self, state: State, action: Tensor, seen: Tensor, noise: Tensor | None

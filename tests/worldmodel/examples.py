@@ -5,6 +5,8 @@ A new dynamics or encoder comes under the contract by one entry in `CONFIGS`.
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 import torch
 from torch import Tensor
 
@@ -23,18 +25,43 @@ CONFIGS = {
     ),
     "rssm, recurrent encoder": ModelConfig(**SMALL, encoder="recurrent", free_nats=0.0),
     "rssm, transformer": ModelConfig(**SMALL, encoder="transformer", heads=3, window=3, free_nats=0.0),
+    "categorical, state encoder": ModelConfig(**SMALL | {"stoch": 6}, dynamics="categorical", classes=3, free_nats=0.0),
+    "deterministic, state encoder": ModelConfig(**SMALL, dynamics="deterministic", free_nats=0.0),
+    "ssm, state encoder": ModelConfig(**SMALL, dynamics="ssm", free_nats=0.0),
+    "two-level, state encoder": ModelConfig(**SMALL | {"stoch": 5}, dynamics="two-level", first_level=2, free_nats=0.0),
+    "locally linear, state encoder": ModelConfig(**SMALL, dynamics="locally-linear", free_nats=0.0),
+    "linear-Gaussian, state encoder": ModelConfig(**SMALL, dynamics="linear-gaussian", free_nats=0.0),
+    "locally linear, stack of frames": ModelConfig(
+        **SMALL, dynamics="locally-linear", encoder="frame", stack=2, free_nats=0.0
+    ),
+    "linear-Gaussian, one frame": ModelConfig(**SMALL, dynamics="linear-gaussian", encoder="frame", free_nats=0.0),
 }
 NAMES = list(CONFIGS)
+INDEPENDENT = ["locally linear, stack of frames", "linear-Gaussian, one frame"]  # of all but the last frames
+FILTERING = [name for name in NAMES if name not in INDEPENDENT]
+
+DYNAMICS = get_args(get_type_hints(ModelConfig)["dynamics"])
+ENCODERS = get_args(get_type_hints(ModelConfig)["encoder"])
 
 
 def small_model(name: str = NAMES[0], dtype: torch.dtype = torch.float64, **fields: object) -> SequenceVAE:
     """A model of `CONFIGS` with fixed random weights, three times as large as usual: what is wired wrongly shows."""
+    return enlarged(ModelConfig(**{**vars(CONFIGS[name]), **fields}), dtype)
+
+
+def paired_model(dynamics: str, encoder: str, dtype: torch.dtype = torch.float64) -> SequenceVAE:
+    """Any dynamics with any encoder."""
+    sizes = SMALL | {"stoch": 6}
+    return enlarged(ModelConfig(**sizes, dynamics=dynamics, encoder=encoder, classes=3, heads=3, free_nats=0.0), dtype)
+
+
+def enlarged(config: ModelConfig, dtype: torch.dtype) -> SequenceVAE:
+    """All weights three times as large, but for dynamics that nothing bounds: their states would leave all numbers."""
     torch.manual_seed(0)
-    config = ModelConfig(**{**vars(CONFIGS[name]), **fields})
     model = build(config, (SIZE, SIZE, 3), ACTION).to(dtype)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(3)
+        for name, parameter in model.named_parameters():
+            parameter.mul_(0.6 if name.startswith("dynamics.") and not model.sizes.deter else 3)
     return model
 
 

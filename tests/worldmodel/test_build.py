@@ -3,8 +3,13 @@ from dataclasses import asdict, fields, replace
 import pytest
 import torch
 
-from worldmodel.build import ModelConfig, build
+from worldmodel.build import ModelConfig, build, context_width
+from worldmodel.distributions import CategoricalLatent, Family, NormalLatent, PointLatent
+from worldmodel.dynamics.linear_gaussian import LinearGaussian
+from worldmodel.dynamics.locally_linear import LocallyLinear
 from worldmodel.dynamics.rssm import RSSM
+from worldmodel.dynamics.ssm import SSM
+from worldmodel.dynamics.two_level import TwoLevelSSM
 from worldmodel.encoders.frame import FrameEncoder
 from worldmodel.encoders.recurrent import RecurrentEncoder
 from worldmodel.encoders.state import StateEncoder
@@ -77,6 +82,43 @@ def test_the_encoder_is_that_of_the_configuration(encoder: dict, kind: type, mem
 def test_a_stack_for_an_encoder_that_remembers_is_refused() -> None:
     with pytest.raises(ValueError, match="stack=2 and encoder=recurrent came"):
         build(replace(TINY, encoder="recurrent", stack=2), (16, 16, 3), 1)
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "kind", "family"),
+    [
+        ("rssm", RSSM, NormalLatent(6)),
+        ("categorical", RSSM, CategoricalLatent(groups=2, classes=3)),
+        ("deterministic", RSSM, PointLatent(6)),
+        ("ssm", SSM, NormalLatent(6)),
+        ("two-level", TwoLevelSSM, NormalLatent(2)),
+        ("locally-linear", LocallyLinear, NormalLatent(6)),
+        ("linear-gaussian", LinearGaussian, NormalLatent(6)),
+    ],
+)
+def test_the_dynamics_are_those_of_the_configuration(dynamics: str, kind: type, family: Family) -> None:
+    config = replace(TINY, dynamics=dynamics, stoch=6, classes=3, first_level=2)
+    model = build(config, (16, 16, 3), action=2)
+    assert isinstance(model.dynamics, kind)
+    assert model.dynamics.latent == family
+    assert model.dynamics.context == context_width(config, 2)
+    assert model.sizes == Sizes(7 if kind is RSSM else 0, 6, 2, 0, (16, 16, 3))
+
+
+def test_the_smallest_std_comes_from_the_configuration() -> None:
+    for dynamics in ("ssm", "two-level", "locally-linear", "linear-gaussian"):
+        model = build(replace(TINY, stoch=6, dynamics=dynamics, min_std=0.01), (16, 16, 3), action=2)
+        assert model.dynamics.latent.min_std == 0.01
+
+
+def test_sizes_that_do_not_fit_the_dynamics_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"stoch evenly; got stoch=3 and classes=8\. Make stoch a multiple"):
+        build(replace(TINY, dynamics="categorical"), (16, 16, 3), 1)
+    for first_level in (0, 3):
+        with pytest.raises(ValueError, match=f"need a width; got first_level={first_level} of stoch=3"):
+            build(replace(TINY, dynamics="two-level", first_level=first_level), (16, 16, 3), 1)
+    with pytest.raises(ValueError, match=r"std is at least 0\.1; got min_std=0\.01\. Leave it out"):
+        build(replace(TINY, min_std=0.01), (16, 16, 3), 1)
 
 
 @pytest.mark.parametrize("images", ["patch", "conv"])

@@ -8,8 +8,23 @@ import torch
 from torch import Tensor
 
 from tests.worldmodel import properties
-from tests.worldmodel.examples import ACTION, NAMES, SIZE, cut, normal, small_model, starting_at, windows
+from tests.worldmodel.examples import (
+    ACTION,
+    DYNAMICS,
+    ENCODERS,
+    FILTERING,
+    INDEPENDENT,
+    NAMES,
+    SIZE,
+    cut,
+    normal,
+    paired_model,
+    small_model,
+    starting_at,
+    windows,
+)
 from worldmodel import checkpoint
+from worldmodel.distributions import CategoricalLatent, NormalLatent
 from worldmodel.interface import Belief, KnowsState, State, WorldModel
 from worldmodel.linearize import linearize_by_autodiff
 from worldmodel.replay import Batch
@@ -19,6 +34,7 @@ TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 TIME = 6
 
 every_model = pytest.mark.parametrize("name", NAMES)
+filtering_models = pytest.mark.parametrize("name", FILTERING)
 every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 with_and_without_noise = pytest.mark.parametrize("noisy", [False, True])
 
@@ -87,14 +103,28 @@ def test_filtering_row_by_row_is_observing(name: str, noisy: bool) -> None:
     properties.check_filter_is_observe(small_model(name), windows(3, TIME), noisy)
 
 
-@every_model
+@filtering_models
 def test_the_belief_remembers(name: str) -> None:
     properties.check_the_belief_remembers(small_model(name))
 
 
-@every_model
+@filtering_models
 def test_row_t_holds_the_action_that_led_to_it(name: str) -> None:
     properties.check_row_t_holds_the_action_that_led_to_it(small_model(name))
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_an_independent_encoder_believes_its_frames_alone(name: str) -> None:
+    """... whatever was done, and whatever was seen before them; but the prior knows the action."""
+    model, batch = small_model(name), windows(2, TIME)
+    changed, stack = batch.observation.clone(), model.encoder.stack  # type: ignore[attr-defined]
+    changed[:, : TIME - stack] = 255 - changed[:, : TIME - stack]
+    other = batch._replace(observation=changed, action=-batch.action)
+    before, after = model.observe(batch), model.observe(other)
+    properties.assert_states_equal(before.states.map(lambda x: x[:, -1]), after.states.map(lambda x: x[:, -1]))
+    assert (before.states.stoch - after.states.stoch)[:, -2].abs().max() > 1e-6
+    (mean, _), (other_mean, _) = before.prior, after.prior
+    assert (mean[:, -1] - other_mean[:, -1]).abs().min() > 1e-6
 
 
 @every_model
@@ -113,23 +143,42 @@ def test_linearize_is_the_slope_of_the_mean_step(name: str) -> None:
 
 @every_model
 def test_noise_moves_the_stochastic_part_alone(name: str) -> None:
-    """... of the state arrived at; and zero noise is the mean."""
+    """... of the state arrived at, unless there is no noise; and zero noise is the mean or mode."""
     model, state, action = small_model(name), properties.start(small_model(name), 4), normal(4, ACTION)
     mean, sampled = model.step(state, action), model.step(state, action, normal(4, model.sizes.stoch))
     assert torch.equal(mean.deter, sampled.deter)
-    assert (mean.stoch - sampled.stoch).abs().min() > 1e-6
+    moved = (mean.stoch - sampled.stoch).abs()
+    if isinstance(model.dynamics.latent, NormalLatent):
+        assert moved.min() > 1e-6
+    else:
+        assert moved.any() == isinstance(model.dynamics.latent, CategoricalLatent)
     properties.assert_states_equal(model.step(state, action, torch.zeros_like(state.stoch)), mean)
 
 
 @every_model
 def test_the_gradient_reaches_every_number(name: str) -> None:
-    model = small_model(name)
+    check_the_gradient_reaches_every_number(small_model(name))
+
+
+def check_the_gradient_reaches_every_number(model: SequenceVAE) -> None:
     terms = losses(model, windows(4, TIME))
     sum(term.sum() for key, term in terms.items() if key != "kl").backward()  # type: ignore[union-attr]
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad is not None, parameter_name
         dead = (parameter.grad == 0).flatten(1) if parameter.dim() > 1 else (parameter.grad == 0)[:, None]
         assert not dead.all(1).any(), f"{parameter_name}: rows {dead.all(1).nonzero().flatten().tolist()}"
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+def test_every_dynamics_goes_with_every_encoder(dynamics: str, encoder: str) -> None:
+    model = paired_model(dynamics, encoder)
+    properties.check_filter_is_observe(model, windows(2, TIME), True)
+    properties.check_rollout_is_repeated_steps(model, True)
+    check_the_gradient_reaches_every_number(model)
+    for term in losses(paired_model(dynamics, encoder, torch.float32), windows(2, 3, dtype=torch.float32)).values():
+        assert term.dtype == torch.float32
+        assert term.isfinite().all()
 
 
 @every_model
@@ -154,7 +203,7 @@ def test_steps_of_a_batch_are_alone(name: str) -> None:
     )
 
 
-@every_model
+@filtering_models
 @with_and_without_noise
 def test_a_start_in_the_middle_makes_two_windows_of_one(name: str, noisy: bool) -> None:
     properties.check_a_start_in_the_middle_makes_two_windows(small_model(name), noisy)

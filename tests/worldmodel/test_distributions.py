@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, distributions
 
 from tests.worldmodel.examples import normal
-from worldmodel.distributions import Normal, NormalLatent, kl, kl_per_dimension, stack
+from worldmodel.distributions import CorrelatedNormal, Normal, NormalLatent, kl, kl_per_dimension, stack, where
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -89,3 +89,35 @@ def test_a_stack_is_of_the_same_kind() -> None:
 def test_there_is_no_kl_between_unlike_things() -> None:
     with pytest.raises(TypeError, match="no KL between tuple and Normal"):
         kl((), pair()[1])
+
+
+def correlated(*leading: int) -> CorrelatedNormal:
+    root = normal(*leading, 4, 4, seed=5)
+    return CorrelatedNormal(normal(*leading, 4), root @ root.mT + 0.1 * torch.eye(4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("leading", [(), (3,), (2, 5)])
+def test_the_kl_of_a_correlated_normal_is_that_of_torch(leading: tuple[int, ...]) -> None:
+    q, p = correlated(*leading), pair(*leading)[1]
+    multivariate = distributions.MultivariateNormal
+    expected = distributions.kl_divergence(
+        multivariate(q.mean, q.covariance), multivariate(p.mean, torch.diag_embed(p.std.square()))
+    )
+    torch.testing.assert_close(kl(q, p), expected, **EXACT)
+
+
+def test_samples_of_a_correlated_normal_have_its_covariance() -> None:
+    one = correlated()
+    samples = one.sample(normal(40_000, 4))
+    torch.testing.assert_close(samples.T.cov(), one.covariance, rtol=0.05, atol=0.1)
+    assert torch.equal(one.sample(), one.mean)
+
+
+def test_where_chooses_rows_and_broadcasts() -> None:
+    q, p = pair(2, 3)
+    one = Normal(q.mean[0, 0], q.std[0, 0])
+    choice = torch.tensor([[True, False, False], [False, True, True]])
+    found = where(choice, one, p)
+    for part, first, other in zip(found, one, p, strict=True):
+        assert torch.equal(part[choice], first.expand(3, 4))
+        assert torch.equal(part[~choice], other[~choice])

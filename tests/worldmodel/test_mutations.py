@@ -19,7 +19,7 @@ from envs.vector import PixelVectorEnv
 from planners.episode import Recording, Run, run_episode
 from planners.random_policy import RandomPolicy
 from tests.worldmodel import properties
-from tests.worldmodel.examples import NAMES, SIZE, small_model, starting_at, windows
+from tests.worldmodel.examples import FILTERING, NAMES, SIZE, small_model, starting_at, windows
 from worldmodel import sequence_vae
 from worldmodel.interface import State
 from worldmodel.objectives import open_loop
@@ -31,6 +31,7 @@ CARTPOLE = CartPole(start_angle=0.0, fall_angle=0.5, episode_steps=7)  # the pol
 LENGTH = 7
 
 every_model = pytest.mark.parametrize("name", NAMES)
+filtering_models = pytest.mark.parametrize("name", FILTERING)
 both_tasks = pytest.mark.parametrize("task", [PENDULUM, CARTPOLE], ids=["pendulum", "cartpole"])
 
 
@@ -231,7 +232,7 @@ def test_a_rollout_that_does_not_advance_is_caught(
     fails(properties.check_open_loop_is_repeated_steps, model, 0, 4)
 
 
-@every_model
+@filtering_models
 def test_a_belief_that_does_not_advance_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model(name)
     properties.check_the_belief_remembers(model)
@@ -244,7 +245,7 @@ def test_a_belief_that_does_not_advance_is_caught(name: str, monkeypatch: pytest
     fails(properties.check_row_t_holds_the_action_that_led_to_it, model)
 
 
-@every_model
+@filtering_models
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_actions_shifted_in_training_are_caught(name: str, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = small_model(name), windows(2, 6)
@@ -257,7 +258,7 @@ def test_actions_shifted_in_training_are_caught(name: str, shift: int, monkeypat
     fails(properties.check_filter_is_observe, model, batch, False)
 
 
-@every_model
+@filtering_models
 def test_beliefs_that_cross_a_start_are_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model(name)
     properties.check_a_start_in_the_middle_makes_two_windows(model, True)
@@ -265,7 +266,7 @@ def test_beliefs_that_cross_a_start_are_caught(name: str, monkeypatch: pytest.Mo
     fails(properties.check_a_start_in_the_middle_makes_two_windows, model, True)
 
 
-@every_model
+@filtering_models
 def test_a_start_that_forgets_the_state_but_not_the_action_is_caught(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

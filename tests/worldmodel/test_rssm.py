@@ -3,9 +3,11 @@ import torch
 from torch import Tensor, nn
 
 from tests.worldmodel.examples import normal
-from worldmodel.dynamics.rssm import RSSM, elu_slope, gru
+from worldmodel.distributions import NormalLatent
+from worldmodel.dynamics.rssm import RSSM
 from worldmodel.interface import State
 from worldmodel.linearize import linearize_by_autodiff
+from worldmodel.networks import elu_slope, gru
 
 DETER, STOCH, ACTION, HIDDEN = 7, 3, 2, 5
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
@@ -13,7 +15,7 @@ EXACT = {"rtol": 1e-10, "atol": 1e-12}
 
 def rssm(dtype: torch.dtype = torch.float64) -> RSSM:
     torch.manual_seed(0)
-    dynamics = RSSM(DETER, STOCH, ACTION, HIDDEN).to(dtype)
+    dynamics = RSSM(DETER, NormalLatent(STOCH), ACTION, HIDDEN).to(dtype)
     with torch.no_grad():
         for parameter in dynamics.parameters():
             parameter.mul_(3)  # so that every gate is far from its middle

@@ -1,8 +1,11 @@
-"""Recurrent state-space model: a deterministic GRU path and a diagonal normal (Hafner 2019, PlaNet, section 3).
+"""Recurrent state-space model: a deterministic GRU path and a sampled latent (Hafner 2019, PlaNet, section 3).
 
 x  = elu(W_x [s, a] + b_x)
 h' = GRU(x, h)
-s' ~ N(mean(h'), std(h')²),    (mean, raw) = W_s elu(W_p h' + b_p) + b_s,    std = softplus(raw) + 0.1
+s' ~ latent(W_s elu(W_p h' + b_p) + b_s)
+
+``latent`` is the family of the stochastic part: diagonal normals (PlaNet), categorical variables (Hafner 2021,
+DreamerV2), or points, which leaves no noise at all: the deterministic ablation.
 """
 
 from __future__ import annotations
@@ -11,22 +14,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worldmodel.distributions import Distribution, Family, NormalLatent
+from worldmodel.distributions import Distribution, Family, NormalLatent, PointLatent
 from worldmodel.interface import Linearization, State
 from worldmodel.kernels.rssm_rollout import MIN_STD, RSSMWeights, rssm_rollout
+from worldmodel.linearize import linearize_by_autodiff
+from worldmodel.networks import elu_slope, gru
+from worldmodel.rollout import rollout_by_steps
 
 
 class RSSM(nn.Module):
     """The dynamics of PlaNet and Dreamer. ``context``, what prior and encoder see, is the deterministic state."""
 
-    def __init__(self, deter: int, stoch: int, action: int, hidden: int):
+    def __init__(self, deter: int, latent: Family, action: int, hidden: int):
         super().__init__()
-        self.deter, self.stoch, self.action, self.context = deter, stoch, action, deter
-        self.latent: Family = NormalLatent(stoch, MIN_STD)
-        self.inputs = nn.Linear(stoch + action, hidden)
+        require_std_of_kernel(latent)
+        self.deter, self.stoch, self.action, self.context = deter, latent.stoch, action, deter
+        self.latent, self.first = latent, None
+        self.inputs = nn.Linear(self.stoch + action, hidden)
         self.gru = nn.GRUCell(hidden, deter)
         self.prior_hidden = nn.Linear(deter, hidden)
-        self.prior_stats = nn.Linear(hidden, self.latent.statistics)
+        self.prior_stats = nn.Linear(hidden, latent.statistics)
 
     def initial(self, batch: int) -> State:
         """Zeros ``[batch, ...]``: the first prior is what one step from here gives."""
@@ -40,7 +47,7 @@ class RSSM(nn.Module):
         return deter, deter
 
     def prior(self, context: Tensor) -> Distribution:
-        """p(s' | h'), ``[..., deter]`` -> normal over ``[..., stoch]``."""
+        """p(s' | h'), ``[..., deter]`` -> distribution over ``[..., stoch]``."""
         return self.latent(self.prior_stats(functional.elu(self.prior_hidden(context))))
 
     def complete(self, deter: Tensor, context: Tensor, latent: Distribution, noise: Tensor | None = None) -> State:
@@ -51,18 +58,32 @@ class RSSM(nn.Module):
         return self.complete(deter, context, self.prior(context), noise)
 
     def rollout(self, state: State, actions: Tensor, noise: Tensor | None = None) -> State:
-        deter, stoch = rssm_rollout(self.weights, state.deter, state.stoch, actions, noise)
-        return State(deter, stoch)
+        """By the fused kernels where the latent is normal, else by a loop that multiplies the actions beforehand."""
+        if isinstance(self.latent, NormalLatent):
+            return State(*rssm_rollout(self.weights, state.deter, state.stoch, actions, noise))
+        by_stoch, by_action = self.inputs.weight.split([self.stoch, self.action], 1)
+
+        def step(state: State, pushed: Tensor, noise: Tensor | None) -> State:
+            hidden = functional.elu(torch.addmm(pushed, state.stoch, by_stoch.t()))
+            deter = gru(self.gru, hidden, state.deter)
+            return self.complete(deter, deter, self.prior(deter), noise)
+
+        return rollout_by_steps(step, state, functional.linear(actions, by_action, self.inputs.bias), noise)
 
     @property
     def weights(self) -> RSSMWeights:
-        """The parameters as the roll-out kernels take them."""
+        """The parameters as the roll-out kernels take them (normal latents)."""
         gates = (self.gru.weight_ih, self.gru.weight_hh, self.gru.bias_ih, self.gru.bias_hh)
         prior = (self.prior_hidden.weight, self.prior_hidden.bias, self.prior_stats.weight, self.prior_stats.bias)
         return RSSMWeights(self.inputs.weight, self.inputs.bias, *gates, *prior)
 
     def linearize(self, states: State, actions: Tensor) -> Linearization:
-        """Closed-form Jacobians of the mean step: the chain rule through the GRU, two batched products a layer."""
+        """Jacobians of the mean step; those of categorical variables are of the straight-through gradient.
+
+        Closed form but for these: the chain rule through the GRU, two batched products a layer.
+        """
+        if not isinstance(self.latent, NormalLatent | PointLatent):
+            return linearize_by_autodiff(self.step, states, actions)
         h, s_width = states.deter, self.stoch
         u = self.inputs(torch.cat([states.stoch, actions], -1))
         x = functional.elu(u)
@@ -91,15 +112,9 @@ class RSSM(nn.Module):
         return Linearization(A, B)
 
 
-def gru(cell: nn.GRUCell, x: Tensor, h: Tensor) -> Tensor:
-    """torch's GRUCell in linear operations, so that any leading axes, vmap and forward-mode derivatives work."""
-    input_r, input_z, input_n = functional.linear(x, cell.weight_ih, cell.bias_ih).chunk(3, -1)
-    deter_r, deter_z, deter_n = functional.linear(h, cell.weight_hh, cell.bias_hh).chunk(3, -1)
-    r = torch.sigmoid(input_r + deter_r)
-    z = torch.sigmoid(input_z + deter_z)
-    n = torch.tanh(torch.addcmul(input_n, r, deter_n))
-    return torch.lerp(n, h, z)
-
-
-def elu_slope(x: Tensor) -> Tensor:
-    return torch.exp(x.clamp(max=0))
+def require_std_of_kernel(latent: Family) -> None:
+    if isinstance(latent, NormalLatent) and latent.min_std != MIN_STD:
+        raise ValueError(
+            f"The kernels roll normals whose std is at least {MIN_STD}; got min_std={latent.min_std}. "
+            "Leave it out for an RSSM, or choose another dynamics."
+        )

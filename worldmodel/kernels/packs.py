@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-Key = tuple[tuple[int, int, tuple[int, ...]], ...]
+Key = tuple[tuple[int, int, tuple[int, ...], tuple[int, ...]], ...]
 Pack = TypeVar("Pack")
 Weights = TypeVar("Weights", bound=Iterable[Tensor])
 
@@ -29,7 +29,7 @@ class Packs(Generic[Weights, Pack]):
 
     def get(self, weights: Weights) -> Pack:
         try:
-            key = tuple([(weight.data_ptr(), weight._version, weight.stride()) for weight in weights])
+            key = tuple([(weight.data_ptr(), weight._version, weight.shape, weight.stride()) for weight in weights])
         except RuntimeError:  # tensors made in inference mode do not count their versions
             return self.pack(weights)
         with self.lock:

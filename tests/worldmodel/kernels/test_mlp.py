@@ -89,6 +89,25 @@ def test_a_weight_changed_in_place_is_seen():
 
 
 @needs_kernel
+def test_rows_of_the_same_weights_are_another_network():
+    """They lie at the same address, and yet are not packed the same."""
+    tensors, net = network(12, 16, 4)
+    first = [*tensors[:2], tensors[2][:2], tensors[3][:2]]
+    parts = inputs((5,), 12)
+    for _ in range(2):
+        assert error(mlp(tensors, parts, impl="cpu"), exact(net, parts)) < 2e-6
+        assert error(mlp(first, parts, impl="cpu"), exact(net, parts)[:, :2]) < 2e-6
+
+
+@needs_kernel
+def test_a_part_without_columns_changes_nothing():
+    """The deterministic state of models that have none."""
+    tensors, net = network(12, 16, 2)
+    nothing, part = inputs((3, 5), 0, 12)
+    assert error(mlp(tensors, [nothing, part], impl="cpu"), exact(net, [part])) < 2e-6
+
+
+@needs_kernel
 @pytest.mark.parametrize("threads", [2, 3])
 def test_any_number_of_threads_gives_the_same_bits(threads, monkeypatch):
     tensors, _ = network(12, 16, 2)

@@ -92,4 +92,4 @@ def pack(tensors: tuple[Tensor, ...]) -> Tensor:
     return packed
 
 
-PACKS = Packs(pack)
+PACKS = Packs(pack, capacity=8)
