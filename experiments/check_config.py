@@ -21,7 +21,7 @@ def check(config: TrainConfig) -> None:
     check_numbers(config)
     check_size(form, config)
     try:
-        model = build(config.model, form.observation, form.action)
+        model = build(config.model, form.observation, form.action, form.discrete)
     except ValueError as error:
         raise UserError(str(error)) from error
     for planner in (config.collect, config.planner):

@@ -107,7 +107,7 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Episode]]:
     """A function from a job to its episodes, holding the environments and a model to load weights into."""
     env = environment.make(config.env, config.episodes, config.size)
     form = environment.shapes(config.env, config.size)
-    model = build(config.model, form.observation, form.action)
+    model = build(config.model, form.observation, form.action, form.discrete)
     model.eval().requires_grad_(False)
 
     def collect(job: Job) -> list[Episode]:

@@ -10,11 +10,15 @@ from experiments.errors import UserError, unknown
 
 
 class Shapes(NamedTuple):
-    """observation: (height, width, channel); action and state: number of dimensions."""
+    """observation: (height, width, channel); action and state: number of dimensions.
+
+    discrete: there are ``action`` choices, given as one-hot, rather than dimensions.
+    """
 
     observation: tuple[int, int, int]
     action: int
     state: int
+    discrete: bool = False
 
 
 def make(name: str, count: int, size: int) -> PixelVectorEnv:

@@ -29,12 +29,16 @@ PLANNERS: dict[str, Callable[..., Planner]] = {
 
 
 def make_planner(config: PlannerConfig, model: WorldModel, objective: Objective, generator: torch.Generator) -> Planner:
-    """The planner that ``config`` names. Raises UserError for an unknown name or numbers that do not fit it."""
+    """The planner that ``config`` names. Raises UserError for an unknown name or numbers that do not fit it.
+
+    A colour is left out where the model's actions are discrete: there is no noise to be coloured.
+    """
     if config.name not in PLANNERS:
         raise unknown("planner", config.name, PLANNERS)
     numbers: dict[str, Any] = {k: v for k, v in asdict(config).items() if k != "name" and v is not None}
     if "colour" in numbers:
-        numbers["noise"] = Coloured(numbers.pop("colour"))
+        colour = Coloured(numbers.pop("colour"))
+        numbers |= {} if model.sizes.discrete else {"noise": colour}
     try:
         return PLANNERS[config.name](model, objective, generator, **numbers)
     except TypeError as error:

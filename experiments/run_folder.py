@@ -62,7 +62,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[TrainConfig, Sequenc
     """The configuration and the model of the last checkpoint, ready to be used, not trained."""
     config = read_config(folder)
     form = shapes(config)
-    model = build(config.model, form.observation, form.action)
+    model = build(config.model, form.observation, form.action, form.discrete)
     checkpoint.load_weights(folder / "checkpoint", model)
     return config, model.to(device).eval().requires_grad_(False)
 

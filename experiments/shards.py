@@ -68,7 +68,8 @@ def player(shard: Shard) -> tuple[WorldModel | None, Planner]:
     """The model to filter with and the planner, with random numbers of the shard's own."""
     if shard.planner.name == RANDOM:
         generator = torch_generator(shard.seed, "evaluate", shard.first)
-        return None, RandomPolicy(envs.task(shard.env).action_size, generator)
+        form = environment.shapes(shard.env, shard.size)
+        return None, RandomPolicy(form.action, generator, discrete=form.discrete)
     generator = torch_generator(shard.seed, "evaluate", shard.first, device=shard.device)
     model = world_model(shard)
     return model, make_planner(shard.planner, model, LearnedReward(model), generator)

@@ -95,7 +95,7 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
     form = shapes(config)
     with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
         torch.manual_seed(int(torch_generator(config.seed, "weights").initial_seed()))
-        model = build(config.model, form.observation, form.action).to(device)
+        model = build(config.model, form.observation, form.action, form.discrete).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
     average = WeightAverage(model.parameters(), config.average)
     noise = torch_generator(config.seed, "noise", device=device.type)
@@ -212,7 +212,8 @@ def add(training: Training, episodes: list[Episode], progress: Progress) -> None
 def seed_episodes(config: TrainConfig) -> list[Episode]:
     """Episodes of slowly varying random actions, which reach further than white noise does."""
     env = environment.make(config.env, config.seed_episodes, config.size)
-    policy = RandomPolicy(env.task.action_size, torch_generator(config.seed, "explore"), config.exploration)
+    form, generator = environment.shapes(config.env, config.size), torch_generator(config.seed, "explore")
+    policy = RandomPolicy(form.action, generator, config.exploration, form.discrete)
     return [run.episode for run in run_episode(None, policy, env, training_seed(config.seed, 0))]
 
 

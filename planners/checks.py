@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+NO_SLOPE = "actions must be continuous, for it follows slopes; this model's are discrete, so take a planner such as cem"
+
 
 def require(who: str, rules: Sequence[tuple[bool, str]]) -> None:
     """Raise ValueError with the text of every rule that does not hold."""

@@ -12,6 +12,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Generator, Tensor
 
+from planners.categorical import one_hot
 from planners.interface import Plan, Planner
 from worldmodel.episode import Episode
 from worldmodel.interface import Belief, KnowsState, State, WorldModel
@@ -49,7 +50,8 @@ def run_episode(
     `KnowsState` is told the true state instead of filtering images.
     seed: of the environments' resets. noise_std: of normal noise added to the actions, one for all
     environments or one each; the sum is clamped to
-    [-1, 1]; the filter sees what was executed. sample: whether the filter samples its posterior rather than taking the
+    [-1, 1]; the filter sees what was executed. Of a model with discrete actions it is the chance that the action is
+    replaced by one drawn at random. sample: whether the filter samples its posterior rather than taking the
     mean. Both draw from ``generator``, which they need.
     progress: called after every decision with its number (from 0), the belief and the plan.
 
@@ -70,7 +72,7 @@ def run_episode(
         if model:
             belief = _filtered(model, belief, action, observation, info, generator if sample else None)
         action, plan = planner.plan(belief.state, plan)
-        action = _explored(action, std, generator)
+        action = _explored(action, std, generator, model is not None and model.sizes.discrete)
         executed = action.detach().cpu().numpy().astype(np.float32)
         seconds = time.perf_counter() - started
         if progress:
@@ -160,10 +162,14 @@ def _filtered(
     return model.filter(belief, action, image, None if generator is None else _normal(stoch, generator))
 
 
-def _explored(action: Tensor, std: np.ndarray, generator: Generator | None) -> Tensor:
+def _explored(action: Tensor, std: np.ndarray, generator: Generator | None, discrete: bool) -> Tensor:
     if generator is None or not std.any():
         return action
-    return (action + torch.as_tensor(std).to(action)[:, None] * _normal(action, generator)).clamp(-1, 1)
+    strength, normal = torch.as_tensor(std).to(action)[:, None], _normal(action, generator)
+    if discrete:
+        luck = torch.rand(len(std), 1, generator=generator, device=generator.device).to(action)
+        return torch.where(luck < strength, one_hot(normal), action)
+    return (action + strength * normal).clamp(-1, 1)
 
 
 def _normal(like: Tensor, generator: Generator) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from planners.budget import largest_within
-from planners.checks import require
+from planners.checks import NO_SLOPE, require
 from planners.interface import Objective, Plan
 from planners.predict import predict, with_candidates
 from planners.search_trace import Scored, search_trace
@@ -131,6 +131,7 @@ def _check_numbers(p: GradientPlanner) -> None:
         (p.iterations >= 1, f"iterations must be at least 1; got {p.iterations}"),
         (p.starts >= 1, f"starts must be at least 1; got {p.starts}"),
         (p.learning_rate > 0, f"learning_rate must be positive; got {p.learning_rate}"),
+        (not p.model.sizes.discrete, NO_SLOPE),
         (0 < p.discount <= 1, f"discount must be in (0, 1]; got {p.discount}"),
     ]
     require("GradientPlanner", rules)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from planners.budget import largest_within
-from planners.checks import require
+from planners.checks import NO_SLOPE, require
 from planners.closed_loop import closed_loop, path_value
 from planners.control_limits import limited_policy, limits_of_policy
 from planners.interface import Objective, Plan
@@ -227,6 +227,7 @@ def _check_numbers(p: ILQR) -> None:
         *((getattr(p, name) >= 1, f"{name} must be at least 1; got {getattr(p, name)}") for name in _COUNTS),
         (p.replan_every <= p.horizon, f"replan_every must be at most the horizon {p.horizon}; got {p.replan_every}"),
         (p.tolerance >= 0, f"tolerance must not be negative; got {p.tolerance}"),
+        (not p.model.sizes.discrete, NO_SLOPE),
         (0 < p.discount <= 1, f"discount must be in (0, 1]; got {p.discount}"),
     ]
     require("ILQR", rules)

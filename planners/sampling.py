@@ -5,7 +5,8 @@
              weights    = the elites alike, or by exp(score / temperature)
              mean, std  = momentum towards the weighted moments
 
-The planners differ in numbers only; `random_shooting`, `cem`, `icem`, `mppi` and `tdmpc` below fill them in.
+The planners differ in numbers only; `random_shooting`, `cem`, `icem`, `mppi` and `tdmpc` below fill them in. Where the
+model's actions are discrete, the mean holds the probabilities of each action, see `planners.categorical`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import torch
 from torch import Generator, Tensor
 
 from planners.budget import largest_within
+from planners.categorical import REOPENED, SMOOTHED, gumbel, one_hot, with_uniform
 from planners.checks import require
 from planners.interface import Objective, Plan
 from planners.noise import Coloured, Noise, uniform, white
 from planners.predict import predict, with_candidates
-from planners.refit import elite_weights, moments, smoothing
+from planners.refit import best_of, elite_weights, smoothing, weighted_mean, weighted_std
 from planners.search_trace import Scored, search_trace
 from worldmodel.interface import State, WorldModel
 
@@ -44,6 +46,9 @@ class SamplingPlanner:
     return_best: execute the best sequence seen rather than the final mean. warm_start: start at the previous plan,
     shifted by one step with its last action repeated, rather than at zeros.
     record: put candidates and elites into the trace.
+
+    With discrete actions (``model.sizes.discrete``) candidates are one-hot; std, min_std, adapt_std, noise and
+    smoothing have no meaning.
     """
 
     model: WorldModel
@@ -94,8 +99,16 @@ class SamplingPlanner:
         If the final mean has no finite value, the best sequence seen is executed instead; if none was finite, the mean
         that the search started at, and its value says so.
         """
-        search = self._start(state, previous)
-        history = []
+        carried = None
+        if previous is not None and self.warm_start:
+            carried = _checked(previous, (state.stoch.shape[0], self.horizon, self.model.sizes.action))
+        plan = self._decide(state, carried)
+        return plan.actions[:, 0], plan
+
+    def _decide(self, state: State, carried: Tensor | None) -> Plan:
+        """All that happens on the device: static shapes, no waiting for it, no tensors elsewhere."""
+        search = self._start(state, carried)
+        history = list[Scored]()
         for i, noise in enumerate(self._draw(state.stoch)):
             candidates = self._candidates(search, noise, last=i == self.iterations - 1)
             _, value = self._predict(state, candidates)
@@ -103,31 +116,45 @@ class SamplingPlanner:
             history.append(scored)
         return self._finish(state, search, history)
 
+    @property
+    def _discrete(self) -> bool:
+        return self.model.sizes.discrete
+
     def _resized(self, candidates: int) -> SamplingPlanner:
         least = 2 if self.decay > 1 else 1
         elites = max(1, round(self.elites * candidates / self.candidates)) if self.elites > 1 else 1
         return replace(self, candidates=max(candidates, least * elites, elites + self.mean_last), elites=elites)
 
-    def _start(self, state: State, previous: Plan | None) -> Search:
-        batch = state.stoch.shape[0]
-        shape = (batch, self.horizon, self.model.sizes.action)
-        if previous is None or not self.warm_start:
-            rows = state.stoch.new_zeros(batch, 1, *shape[1:])
-        else:
-            rows = _shifted(_checked(previous, shape))
-        mean = rows[:, 0]
-        again = rows[:, 1 : 1 + self.elites]
+    def _start(self, state: State, carried: Tensor | None) -> Search:
+        batch, stoch = state.stoch.shape[0], state.stoch
+        rows = (
+            stoch.new_zeros(batch, 1, self.horizon, self.model.sizes.action) if carried is None else _shifted(carried)
+        )
+        mean, again = rows[:, 0], rows[:, 1 : 1 + self.elites]
         if self.return_best and again.shape[1] == 0:
-            again = rows
-        return Search(mean, torch.full_like(mean, self.std), again, mean, mean.new_full((batch,), -math.inf))
+            again = self._executable(rows)
+        best = self._executable(mean)
+        if self._discrete:
+            mean = with_uniform(mean, 1.0 if carried is None else REOPENED)
+        return Search(mean, torch.full_like(mean, self.std), again, best, stoch.new_full((batch,), -math.inf))
+
+    def _executable(self, mean: Tensor) -> Tensor:
+        """``[..., horizon, action]``: the most probable sequence, where the mean is no action itself."""
+        return one_hot(mean) if self._discrete else mean
 
     def _draw(self, like: Tensor) -> tuple[Tensor, ...]:
         shape = (sum(self.populations), self.horizon, self.model.sizes.action)
-        return self.noise(shape, self.generator, like.dtype).to(like.device).split(self.populations)
+        noise = gumbel if self._discrete else self.noise
+        return noise(shape, self.generator, like.dtype).to(like.device).split(self.populations)
 
     def _candidates(self, search: Search, noise: Tensor, last: bool) -> Tensor:
-        samples = torch.addcmul(search.mean[:, None], search.std[:, None], noise).clamp_(-1, 1)
-        again = [search.again, search.mean[:, None]] if last and self.mean_last else [search.again]
+        if self._discrete:
+            samples = one_hot(search.mean[:, None].log() + noise)
+        else:
+            samples = torch.addcmul(search.mean[:, None], search.std[:, None], noise).clamp_(-1, 1)
+        again = [search.again]
+        if last and self.mean_last:
+            again.append(self._executable(search.mean)[:, None])
         count = sum(rows.shape[1] for rows in again)
         return torch.cat([samples[:, : len(noise) - count], *again], dim=1) if count else samples
 
@@ -136,35 +163,35 @@ class SamplingPlanner:
         return predict(self.model, self.objective, expanded, candidates, self.discount)
 
     def _refit(self, search: Search, candidates: Tensor, value: Tensor) -> tuple[Search, Scored]:
-        scores = torch.where(torch.isfinite(value), value, -math.inf)
-        weights = elite_weights(scores, self.elites, self.temperature)
-        mean, std = self._moved(search, *moments(candidates, weights), weights.sum(-1) > 0)
-        best, elites = self._best(search, candidates, scores)
-        kept = elites[:, : round(self.keep * self.elites)]
-        scored = Scored(scores, candidates if self.record else None, elites if self.record else None)
-        return Search(mean, std, kept, *best), scored
+        scores = value.nan_to_num(nan=-math.inf, posinf=-math.inf, neginf=-math.inf)
+        elites, top = best_of(candidates, scores, self.elites)
+        best, score = elites[:, 0], top[:, 0]
+        mean, std = self._moved(search, elites, elite_weights(top, self.temperature))
+        usable = (score > -math.inf)[:, None, None]
+        better = score > search.best_score
+        found = Search(
+            mean=torch.where(usable, mean, search.mean),
+            std=torch.where(usable, std, search.std) if self.adapt_std else search.std,
+            again=elites[:, : round(self.keep * self.elites)],
+            best=torch.where(better[:, None, None], best, search.best),
+            best_score=torch.maximum(score, search.best_score),
+        )
+        return found, Scored(scores, *((candidates, elites) if self.record else (None, None)))
 
-    def _moved(self, search: Search, mean: Tensor, std: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
-        """Towards the new moments, but where no candidate was usable stay put."""
-        if self.momentum:
-            mean, std = mean.lerp(search.mean, self.momentum), std.lerp(search.std, self.momentum)
+    def _moved(self, search: Search, elites: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and std of the elites, by momentum; the mean smoothed along the horizon, or with the uniform."""
+        mean, std = weighted_mean(elites, weights), search.std
+        if self.adapt_std and not self._discrete:
+            std = weighted_std(elites, weights, mean).lerp(search.std, self.momentum).clamp_(min=self.min_std)
+        mean = mean.lerp(search.mean, self.momentum)
+        if self._discrete:
+            return with_uniform(mean, SMOOTHED), std
         if self.smoothing > 1:
-            mean = (smoothing(self.horizon, self.smoothing, mean.dtype, mean.device) @ mean).clamp(-1, 1)
-        usable = usable[:, None, None]
-        mean = torch.where(usable, mean, search.mean)
-        return mean, torch.where(usable, std.clamp(min=self.min_std), search.std) if self.adapt_std else search.std
+            mean = (smoothing(self.horizon, self.smoothing, mean.dtype, mean.device) @ mean).clamp_(-1, 1)
+        return mean, std
 
-    def _best(self, search: Search, candidates: Tensor, scores: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        """The best sequence so far with its score, and the best of this iteration in falling order."""
-        count = self.elites if self.keep or self.record else 1
-        top, index = scores.topk(count, dim=-1)
-        elites = candidates.gather(1, index[..., None, None].expand(-1, -1, *candidates.shape[2:]))
-        better = top[:, 0] > search.best_score
-        best = torch.where(better[:, None, None], elites[:, 0], search.best)
-        return (best, torch.where(better, top[:, 0], search.best_score)), elites
-
-    def _finish(self, state: State, search: Search, history: list[Scored]) -> tuple[Tensor, Plan]:
-        choices = torch.stack([search.mean, search.best], dim=1)
+    def _finish(self, state: State, search: Search, history: list[Scored]) -> Plan:
+        choices = torch.stack([self._executable(search.mean), search.best], dim=1)
         states, value = self._predict(state, choices)
         take_best = ~torch.isfinite(value[:, 0])
         if self.return_best:
@@ -173,7 +200,7 @@ class SamplingPlanner:
         states = states.map(lambda x: _choose(take_best, x))
         first = [search.mean[:, None], actions[:, None]] if self.return_best else [search.mean[:, None]]
         carried = torch.cat([*first, search.again], dim=1)
-        return actions[:, 0], Plan(actions, states, _choose(take_best, value), search_trace(history), carried)
+        return Plan(actions, states, _choose(take_best, value), search_trace(history), carried)
 
 
 class Search(NamedTuple):

@@ -25,18 +25,16 @@ def search_trace(history: list[Scored]) -> dict[str, Tensor]:
     rows are NaN where an iteration had fewer candidates than the first. Computed once at the end: the loop stays short.
     """
     most = history[0].scores.shape[1]
-    scores = torch.stack([_padded(s.scores, most, -math.inf) for s in history])
-    finite = torch.isfinite(scores)
+    scores = torch.stack([_padded(s.scores, most, math.nan) for s in history])
+    finite = scores > -math.inf
     count = finite.sum(-1)
-    known = torch.where(finite, scores, 0.0)
-    mean = known.sum(-1) / count
-    deviation = torch.where(finite, scores - mean[..., None], 0.0)
-    missing = torch.stack([torch.full_like(count[0], s.scores.shape[1]) for s in history])
+    mean = scores.masked_fill(~finite, 0.0).sum(-1) / count
+    deviation = (scores - mean[..., None]).masked_fill(~finite, 0.0)
     trace = {
-        "best": scores.amax(-1),
+        "best": scores.masked_fill(~finite, -math.inf).amax(-1),
         "mean": mean,
         "spread": (deviation.square().sum(-1) / count).sqrt(),
-        "nonfinite": missing - count,
+        "nonfinite": (scores == -math.inf).sum(-1),
     }
     recorded = [(s.candidates, s.elites) for s in history if s.candidates is not None and s.elites is not None]
     if recorded:

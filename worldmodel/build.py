@@ -89,8 +89,8 @@ class ModelConfig:
     """How many steps it looks ahead."""
 
 
-def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -> SequenceVAE:
-    """The model for images ``observation = (height, width, channel)`` and ``action`` action dimensions."""
+def build(config: ModelConfig, observation: tuple[int, int, int], action: int, discrete: bool = False) -> SequenceVAE:
+    """The model for images ``observation = (height, width, channel)`` and ``action`` action dimensions (or choices)."""
     size = require_square(observation)
     family = choose_family(config)
     channels, latent = observation[2], config.stoch + (config.deter if config.dynamics in RECURRENT else 0)
@@ -104,6 +104,7 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int) -
         Elbo(**{field.name: getattr(config, field.name) for field in fields(Elbo)}),
         Bernoulli() if config.likelihood == "bernoulli" else Gaussian(config.image_std),
         config.reward_std,
+        discrete,
     )
 
 

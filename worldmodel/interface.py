@@ -46,13 +46,17 @@ class Belief(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Widths of everything that crosses the interface. ``observation`` is ``(height, width, channel)``."""
+    """Widths of everything that crosses the interface. ``observation`` is ``(height, width, channel)``.
+
+    discrete: actions are one-hot, one of ``action`` choices, rather than anything in [-1, 1].
+    """
 
     deter: int
     stoch: int
     action: int
     memory: int
     observation: tuple[int, int, int]
+    discrete: bool = False
 
     @property
     def latent(self) -> int:

@@ -123,11 +123,12 @@ class SequenceVAE(nn.Module):
         objective: Objective,
         likelihood: Likelihood,
         reward_std: float,
+        discrete: bool = False,
     ):
         super().__init__()
         self.encoder, self.dynamics, self.decoder, self.heads = encoder, dynamics, decoder, heads
         self.objective, self.likelihood, self.reward_std = objective, likelihood, reward_std
-        self._sizes = Sizes(dynamics.deter, dynamics.stoch, dynamics.action, encoder.memory, observation)
+        self._sizes = Sizes(dynamics.deter, dynamics.stoch, dynamics.action, encoder.memory, observation, discrete)
 
     @property
     def sizes(self) -> Sizes:

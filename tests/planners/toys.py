@@ -31,10 +31,11 @@ class Toy:
     latent: int = 2
     action: int = 1
     noise_std: float = 0.1
+    discrete: bool = False
 
     @property
     def sizes(self) -> Sizes:
-        return Sizes(deter=1, stoch=self.latent - 1, action=self.action, memory=0, observation=(1, self.latent, 1))
+        return Sizes(1, self.latent - 1, self.action, 0, (1, self.latent, 1), self.discrete)
 
     def state(self, latent: Tensor) -> State:
         return State(latent[..., :1], latent[..., 1:])

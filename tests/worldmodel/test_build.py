@@ -25,6 +25,7 @@ TINY = ModelConfig(deter=7, stoch=3, hidden=6, width=2)
 def test_the_parts_are_those_of_the_configuration() -> None:
     model = build(TINY, (16, 16, 3), action=2)
     assert model.sizes == Sizes(deter=7, stoch=3, action=2, memory=0, observation=(16, 16, 3))
+    assert build(TINY, (16, 16, 3), action=2, discrete=True).sizes == model.sizes._replace(discrete=True)
     assert model.sizes.latent == 10
     assert isinstance(model.dynamics, RSSM)
     assert isinstance(model.encoder, StateEncoder)
