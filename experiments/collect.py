@@ -100,7 +100,7 @@ def player(what: Collecting) -> Play:
     """The policy, ready to play. Raises UserError for a policy that does not fit the environment."""
     form = environment.shapes(what.env, what.size)
     if what.policy == RANDOM:
-        return batches(what, None, lambda generator: RandomPolicy(form.action, generator, what.exploration))
+        return batches(what, None, lambda draws: RandomPolicy(form.action, draws, what.exploration, form.discrete))
     run, _, name = what.policy.partition(":")
     config, model = run_folder.load_model(Path(run), torch.device("cpu"))
     if (model.sizes.observation, model.sizes.action) != (form.observation, form.action):

@@ -84,7 +84,8 @@ def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
 
 def seed_replay(config: TrainConfig, folder: Path) -> Replay:
     """The run's own replay, with the seed episodes in it."""
-    replay = Replay.create(folder / "replay", replay_rows(config), *shapes(config))
+    form = shapes(config)
+    replay = Replay.create(folder / "replay", replay_rows(config), form.observation, form.action, form.state)
     for episode in seed_episodes(config):
         replay.add(episode)
     return replay
