@@ -146,8 +146,8 @@ def describe_replay(config: TrainConfig, folder: Path) -> str:
             f"data: {train.count('train')} episodes to train on, {test.count('train')} to test on, {train.rows} and "
             f"{test.rows} rows, in {data.folder}"
         )
-    rows = replay_rows(config)
-    size = bytes_needed(rows, *shapes(config))
+    rows, form = replay_rows(config), shapes(config)
+    size = bytes_needed(rows, form.observation, form.action, form.state)
     existing = next(place for place in [folder, *folder.absolute().parents] if place.exists())
     free = shutil.disk_usage(existing).free
     return (
