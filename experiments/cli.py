@@ -23,6 +23,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "compare": "planners at equal budgets, with intervals and a page: worldmodel compare RUN --planners cem icem",
     "probe": "how much of the true state the model's belief tells: worldmodel probe RUN",
     "envs": "list the built-in environments",
+    "models": "list the published models: worldmodel train PRESET --model NAME",
     "reference": "compute what scores are measured against: worldmodel reference ENV",
 }
 

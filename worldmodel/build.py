@@ -21,9 +21,13 @@ from worldmodel.heads import Heads
 from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
 from worldmodel.kernels.rssm_rollout import MIN_STD
 from worldmodel.likelihoods import Bernoulli, Gaussian
+from worldmodel.objectives.e2c import E2C
 from worldmodel.objectives.elbo import Elbo
-from worldmodel.sequence_vae import Dynamics, Encoder, SequenceVAE
+from worldmodel.objectives.pc3 import PC3
+from worldmodel.objectives.pcc import PCC
+from worldmodel.sequence_vae import Dynamics, Encoder, Objective, SequenceVAE
 
+OBJECTIVES = {"elbo": Elbo, "e2c": E2C, "pcc": PCC, "pc3": PC3}
 RECURRENT = ("rssm", "categorical", "deterministic")  # those with a deterministic state
 
 
@@ -71,8 +75,16 @@ class ModelConfig:
     """Standard deviation of the Gaussian pixel likelihood, pixels in [0, 1]."""
     reward_std: float = 0.1
     """Standard deviation of the reward likelihood."""
+    objective: Literal["elbo", "e2c", "pcc", "pc3"] = "elbo"
+    """What is minimised: the bound of a sequence, or terms of pairs of frames, for locally linear models."""
     beta: float = 1.0
-    """Weight of the KL."""
+    """Weight of the KL (elbo), or of that to a standard normal (e2c, pcc)."""
+    consistency: float = 0.25
+    """Weight of what holds the encoder against the dynamics (e2c, pcc, pc3)."""
+    curvature: float = 1.0
+    """Weight of what is left of the dynamics beside a straight line (pcc, pc3)."""
+    curvature_radius: float = 0.1
+    """How far that looks, in the latent and in the action."""
     free_nats: float = 1.0
     """KL per step below which the KL is not penalised."""
     balance: float = 0.8
@@ -101,7 +113,7 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int, d
         decoder,
         Heads(latent, config.hidden),
         observation,
-        Elbo(**{field.name: getattr(config, field.name) for field in fields(Elbo)}),
+        choose_objective(config),
         Bernoulli() if config.likelihood == "bernoulli" else Gaussian(config.image_std),
         config.reward_std,
         discrete,
@@ -169,6 +181,42 @@ def choose_encoder(config: ModelConfig, image: nn.Module, action: int, statistic
     if config.encoder == "transformer":
         return TransformerEncoder(image, hidden, statistics, action, hidden, config.layers, config.heads, config.window)
     return StateEncoder(image, hidden, context, statistics, hidden)
+
+
+def choose_objective(config: ModelConfig) -> Objective:
+    if config.objective == "elbo":
+        require_kl_ahead(config)
+    else:
+        require_pairs(config)
+    kind = OBJECTIVES[config.objective]
+    numbers = {field.name: getattr(config, field.name) for field in fields(kind) if field.name != "incomplete"}
+    return kind(**numbers) if kind is Elbo else kind(**numbers, incomplete=config.stack - 1)
+
+
+def require_kl_ahead(config: ModelConfig) -> None:
+    if config.overshooting and config.dynamics == "deterministic":
+        raise ValueError(
+            "Latent overshooting compares distributions, and deterministic dynamics have none; "
+            f"overshooting={config.overshooting} came. Leave it at 0, or take stochastic dynamics."
+        )
+
+
+def require_pairs(config: ModelConfig) -> None:
+    if config.dynamics not in ("ssm", "locally-linear", "linear-gaussian"):
+        raise ValueError(
+            f"The objective {config.objective} takes pairs of frames, which know transitions of a normal latent alone; "
+            f"dynamics={config.dynamics} came. Take locally-linear dynamics, or the objective elbo."
+        )
+    if config.objective == "e2c" and config.dynamics != "locally-linear":
+        raise ValueError(
+            "The objective e2c pushes a whole normal through locally linear dynamics; "
+            f"dynamics={config.dynamics} came. Take locally-linear dynamics, or the objective pcc or elbo."
+        )
+    if config.encoder == "state":
+        raise ValueError(
+            f"With the objective {config.objective} the encoder must not see the latent before it, with which it is "
+            "compared; encoder=state came. Take the frame encoder, with a stack that tells velocities."
+        )
 
 
 def image_networks(config: ModelConfig, size: int, channels: int, latent: int) -> tuple[nn.Module, nn.Module]:

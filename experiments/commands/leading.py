@@ -17,6 +17,15 @@ def wants_help(argv: list[str]) -> bool:
     return "--help" in argv or "-h" in argv
 
 
+def without(argv: list[str], name: str) -> list[str]:
+    """``argv`` less the option ``name`` and its value."""
+    kept = [word for word in argv if not word.startswith(name + "=")]
+    while name in kept:
+        at = kept.index(name)
+        del kept[at : at + 2]
+    return kept
+
+
 def option(argv: list[str], name: str) -> str | None:
     """The value given for the option ``name``, before the command line is parsed as a whole."""
     for word, following in zip(argv, [*argv[1:], None], strict=True):

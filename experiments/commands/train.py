@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +12,11 @@ import torch
 import tyro
 
 from experiments import check_config, device, run_folder
-from experiments.commands.leading import leading, option, wants_help
+from experiments.commands.leading import leading, option, wants_help, without
 from experiments.config import TrainConfig
 from experiments.data_source import NO_ENV, moved, offline, open_data, shapes
 from experiments.errors import UserError
+from experiments.model_presets import as_published
 from experiments.presets import preset
 from experiments.progress import TrainingProgress
 from experiments.train import Training, begin, replay_rows, resume, train
@@ -27,7 +28,10 @@ USAGE = "worldmodel train PRESET [options]"
 
 @dataclass(frozen=True)
 class Arguments:
-    """Learn a world model from pixels. A run stopped at any moment continues with --resume to the same numbers."""
+    """Learn a world model from pixels. A run stopped at any moment continues with --resume to the same numbers.
+
+    --model NAME, before all --model.* options, takes the parts of a published system: see `worldmodel models`.
+    """
 
     preset: tyro.conf.Positional[str]
     """Where all defaults below come from: pendulum, cartpole, planar or tiny (seconds; learns nothing)."""
@@ -64,8 +68,11 @@ def parse(argv: list[str]) -> Arguments:
         config = stored_config(name, Path(option(argv, "--out") or Path("runs") / name))
     if data:
         config = moved(config, Path(data)) if resuming else offline(config, Path(data), option(argv, "--env"))
-    default = Arguments(name, config=config)
-    arguments = tyro.cli(Arguments, prog="worldmodel train", args=argv, default=default)
+    wanted, system = config, option(argv, "--model")
+    if system is not None:
+        wanted = replace(config, model=as_published(system, config.model))
+    default = Arguments(name, config=wanted)
+    arguments = tyro.cli(Arguments, prog="worldmodel train", args=without(argv, "--model"), default=default)
     if resuming and arguments.config != config:
         raise UserError(
             f"A resumed run goes on with the configuration it was started with; {differences(arguments.config, config)}"

@@ -35,9 +35,15 @@ CONFIGS = {
         **SMALL, dynamics="locally-linear", encoder="frame", stack=2, free_nats=0.0
     ),
     "linear-Gaussian, one frame": ModelConfig(**SMALL, dynamics="linear-gaussian", encoder="frame", free_nats=0.0),
+    "pairs of E2C": ModelConfig(**SMALL, dynamics="locally-linear", encoder="frame", stack=2, objective="e2c"),
+    "pairs of PCC": ModelConfig(**SMALL, dynamics="ssm", encoder="recurrent", objective="pcc"),
 }
 NAMES = list(CONFIGS)
-INDEPENDENT = ["locally linear, stack of frames", "linear-Gaussian, one frame"]  # of all but the last frames
+INDEPENDENT = [
+    "locally linear, stack of frames",
+    "linear-Gaussian, one frame",
+    "pairs of E2C",
+]  # of all but the last frames
 FILTERING = [name for name in NAMES if name not in INDEPENDENT]
 
 DYNAMICS = get_args(get_type_hints(ModelConfig)["dynamics"])

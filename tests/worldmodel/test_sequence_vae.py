@@ -60,7 +60,10 @@ def test_the_kl_is_between_the_posterior_and_the_prior_one_step_before() -> None
 
 def test_without_open_loop_the_terms_are_the_elbo() -> None:
     model, batch, noise = observed(PLAIN)
-    assert set(model.losses(batch, noise, offset=99)) == {"image", "reward", "continuation", "kl", "kl_loss"}
+    elbo = {"image", "reward", "continuation", "kl", "kl_loss"}
+    assert set(model.losses(batch, noise, offset=99)) == elbo
+    model.objective = Elbo(overshooting=0.5)
+    assert set(model.losses(batch, noise)) == elbo | {"open_loop_image", "open_loop_reward", "overshooting"}
 
 
 def pair() -> tuple[Normal, Normal]:

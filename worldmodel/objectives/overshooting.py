@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 import torch
 from torch import Tensor
 
-from worldmodel.distributions import Distribution, kl
+from worldmodel.distributions import kl
+from worldmodel.objectives.pairs import rows
 from worldmodel.sequence_vae import Posterior, SequenceVAE, Window
-
-Some = TypeVar("Some", bound=Distribution)
 
 
 def overshooting_kl(model: SequenceVAE, window: Window, inferred: Posterior, steps: int) -> Tensor:
@@ -27,12 +24,7 @@ def overshooting_kl(model: SequenceVAE, window: Window, inferred: Posterior, ste
         prior = model.dynamics.prior(context)
         if distance > 1:
             reached = episode[:, distance:] == episode[:, :-distance]
-            total[:, distance:] += kl(rows_from(inferred.posterior.detach(), distance), prior) * reached
+            total[:, distance:] += kl(rows(inferred.posterior.detach(), slice(distance, None)), prior) * reached
         noise = None if window.noise is None else window.noise[:, distance:]
         states = model.dynamics.complete(deter, context, prior, noise)
     return total / steps
-
-
-def rows_from(distribution: Some, row: int) -> Some:
-    kind: Any = type(distribution)
-    return kind(*(x[:, row:] for x in distribution))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import torch
 from torch import Tensor
 
-from worldmodel.distributions import Normal
+from worldmodel.distributions import Distribution, Normal
 from worldmodel.sequence_vae import Posterior
+
+Some = TypeVar("Some", bound=Distribution)
 
 
 def led_to(is_first: Tensor, incomplete: int) -> Tensor:
@@ -18,6 +22,12 @@ def led_to(is_first: Tensor, incomplete: int) -> Tensor:
     rows = torch.arange(is_first.shape[1], device=is_first.device)
     complete_before = (rows > incomplete) | (is_first.cumsum(1) > 0)
     return ~is_first & complete_before & (rows > 0)
+
+
+def rows(distribution: Some, chosen: slice) -> Some:
+    """Some rows of distributions over ``[batch, time, ...]``."""
+    kind: Any = type(distribution)
+    return kind(*(x[:, chosen] for x in distribution))
 
 
 def normals(inferred: Posterior) -> tuple[Normal, Normal]:

@@ -26,14 +26,14 @@ class PCC:
     ``kl``: that KL by itself, for the log. ``curvature``: of the mean dynamics, along the noise; left out without
     noise. ``standard_kl``: an anchor, since nothing else keeps the latent's scale.
 
-    beta: weight of the anchor. consistency: λ_c, of the KL beyond the bound's one. curvature: λ_cur. radius: std of the
-    moves.
+    beta: weight of the anchor. consistency: λ_c, of the KL beyond the bound's one. curvature: λ_cur.
+    curvature_radius: std of the moves. incomplete: see `worldmodel.objectives.pairs.led_to`.
     """
 
     beta: float = 0.01
     consistency: float = 7.0
     curvature: float = 1.0
-    radius: float = 0.1
+    curvature_radius: float = 0.1
     incomplete: int = 0
 
     def __call__(self, model: SequenceVAE, window: Window, inferred: Posterior) -> dict[str, Tensor]:
@@ -45,7 +45,7 @@ class PCC:
             "kl": kl(posterior.detach(), prior.detach()) * pair,
         }
         if window.noise is not None and self.curvature:
-            bent = bend(model, inferred.states, window.batch.action, window.noise, self.radius)
+            bent = bend(model, inferred.states, window.batch.action, window.noise, self.curvature_radius)
             terms["curvature"] = self.curvature * bent * pair
         return terms
 

@@ -1,0 +1,33 @@
+"""`worldmodel models`: what can be learned with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+
+from experiments.model_presets import MODELS
+
+PARTS = ("dynamics", "encoder", "objective")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """List the published systems that `worldmodel train PRESET --model NAME` makes of parts."""
+
+
+def run(argv: list[str]) -> None:
+    tyro.cli(Arguments, prog="worldmodel models", args=argv)
+    Console().print(table())
+    print("worldmodel train pendulum --model slac --model.encoder recurrent   any part can be another")
+
+
+def table() -> Table:
+    shown = Table(Column("model", no_wrap=True), *PARTS, "what it is", box=box.SIMPLE)
+    for name, preset in MODELS.items():
+        parts = {"objective": "elbo"} | preset.fields
+        shown.add_row(name, *(str(parts[part]) for part in PARTS), preset.what)
+    return shown
