@@ -41,6 +41,16 @@ def canonical(name: str) -> str:
     raise ValueError(f"there is no task {name!r} in the control suite; {hint}The tasks are {', '.join(names())}")
 
 
+def planet_repeat(name: str) -> int:
+    """How often an action is repeated in the task of that canonical name, unless something else is said."""
+    return PLANET_REPEAT.get(name.partition("-")[0], REPEAT)
+
+
+def resolve(render: str | None) -> str:
+    """See `envs.mujoco_pictures.resolve`."""
+    return _drawing().resolve(render)
+
+
 class DmcEnv(gym.Env[np.ndarray, np.ndarray]):
     """One task of the suite.
 
@@ -64,14 +74,14 @@ class DmcEnv(gym.Env[np.ndarray, np.ndarray]):
     ) -> None:
         self.name = canonical(name)
         domain, task = self.name.split("-")
-        self.repeat = PLANET_REPEAT.get(domain, REPEAT) if repeat is None else repeat
+        self.repeat = planet_repeat(self.name) if repeat is None else repeat
         if self.repeat < 1 or size < 8:
             raise ValueError(f"repeat must be at least 1 and size at least 8 pixels, but came {repeat=}, {size=}")
         self.size, self.render_mode = size, render_mode
         self._suite = _suite().load(domain, task)
         _forbid_drawing(self._suite.physics)
         self._model, self._camera = self._suite.physics.model.ptr, CAMERA.get(domain, 0)
-        self.profile = _drawing().resolve(render)
+        self.profile = resolve(render)
         self._pictures = _drawing().pictures(self._model, size, self.profile, self._camera)
         limits = self._suite.action_spec()
         self._low, self._high = _finite(limits.minimum, -1.0), _finite(limits.maximum, 1.0)

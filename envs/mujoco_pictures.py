@@ -66,7 +66,12 @@ class GraphicsLibrary:
         self._renderer.update_scene(data, camera=self._camera)
         return self._renderer.render()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_renderer"):  # absent where it could not be made
+            self.close()
+
     def close(self) -> None:
+        """Free what the library holds."""
         atexit.unregister(self._at_exit)
         self._renderer.close()
 

@@ -25,6 +25,7 @@ class PixelEnv(gym.Env[np.ndarray, np.ndarray]):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', but came {render_mode!r}")
         self.task, self.render_mode, self.render_size = task, render_mode, render_size
+        self.episode_steps = task.episode_steps
         self._one = PixelVectorEnv(task, 1, size)
         self.observation_space = self._one.single_observation_space
         self.action_space = self._one.single_action_space

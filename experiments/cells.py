@@ -17,7 +17,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-import envs
 from experiments import environment, provenance, run_folder
 from experiments.config import PlannerConfig
 from experiments.imagination_gap import Gap, imagination_gap
@@ -78,7 +77,7 @@ def identity(cell: Cell) -> dict[str, Any]:
         "format": FORMAT,
         "package": provenance.version("worldmodel-planners"),
         "weights": weights_digest(cell.run),
-        "task": repr(envs.task(config.env)),
+        "task": environment.identity(config.env),
         "size": config.size,
         "planner": asdict(cell.planner),
         "seed": cell.seed,

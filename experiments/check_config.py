@@ -12,7 +12,7 @@ from experiments.planning import make_planner
 from planners.objective import LearnedReward
 from worldmodel.build import build
 
-AT_LEAST_ONE = ("threads", "seed_episodes", "rounds", "updates", "episodes", "batch")
+AT_LEAST_ONE = ("threads", "seed_episodes", "rounds", "updates", "episodes", "envs", "batch")
 
 
 def check(config: TrainConfig) -> None:

@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 import torch
 
-import envs
 from experiments import environment, provenance, run_folder
 from experiments.errors import UserError
 from experiments.planner_choice import choose
@@ -67,7 +66,7 @@ def about(what: Collecting) -> About:
         train, test = split(what.episodes, what.test_share)
     except ValueError as error:
         raise UserError(str(error)) from error
-    rows = envs.task(what.env).episode_steps + 1
+    rows = environment.episode_steps(what.env, what.size) + 1
     settings = {"size": what.size, "exploration": what.exploration, "action_noise": what.action_noise}
     return About(
         env=what.env,

@@ -66,12 +66,15 @@ class InlineCollector:
 
 
 class ProcessCollector:
-    """Collects in a second process (spawned, one thread, CPU) while this one trains."""
+    """Collects in a second process (spawned, one thread, CPU) while this one trains.
+
+    It is a daemon unless it needs processes of its own for the environments, which daemons may not have.
+    """
 
     def __init__(self, config: TrainConfig) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, to_json(config)), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, to_json(config)), daemon=config.envs == 1)
         _start_deaf(self._process)
         theirs.close()
 
@@ -105,7 +108,7 @@ def pack(model: SequenceVAE) -> bytes:
 
 def episode_source(config: TrainConfig) -> Callable[[Job], list[Episode]]:
     """A function from a job to its episodes, holding the environments and a model to load weights into."""
-    env = environment.make(config.env, config.episodes, config.size)
+    env = environment.make(config.env, config.episodes, config.size, config.envs)
     form = environment.shapes(config.env, config.size)
     model = build(config.model, form.observation, form.action, form.discrete)
     model.eval().requires_grad_(False)

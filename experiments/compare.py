@@ -22,6 +22,7 @@ from experiments.comparison import Comparison, Entry, rows_of
 from experiments.errors import UserError
 from experiments.fitting import Fit, fit
 from experiments.ladder import RUNGS, Floor, Ladder, climb
+from experiments.ladder_models import truth_of
 from experiments.planner_choice import choose
 from experiments.progress import clock
 from experiments.reference import reference_for
@@ -93,6 +94,8 @@ def check(request: Request) -> None:
             raise UserError(f"A comparison needs a trained model; {run} has no checkpoint yet. Train it first.")
         for planner in request.planners:
             choose(planner, config.planner)
+        if request.ladder:
+            truth_of(config.env)
 
 
 def fit_all(request: Request, say: Say) -> tuple[list[Contender], list[str]]:

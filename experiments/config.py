@@ -83,6 +83,9 @@ class TrainConfig:
     """Gradient steps per round."""
     episodes: int = 16
     """Episodes collected per round, side by side, with the weights of the round's start."""
+    envs: int = 1
+    """Environments stepped at once while collecting, each in a process of its own; 1: all in the collecting process.
+    For slow ones (dmc:, gym:, module:Class); the numbers are the same."""
     action_noise: float = 1.0
     """Largest standard deviation of the noise added to the planner's actions while collecting: the episodes of a round
     are spread from none to this much."""

@@ -43,7 +43,7 @@ class Times(NamedTuple):
 def pictures(env: str, size: int) -> Episode:
     """The episode of random actions whose pictures every planner is timed on: always the same."""
     vector = environment.make(env, 1, size)
-    policy = RandomPolicy(vector.task.action_size, torch_generator(0, "timing"), 0.9)
+    policy = RandomPolicy(environment.shapes(env, size).action, torch_generator(0, "timing"), 0.9)
     return run_episode(None, policy, vector, training_seed(0, 0))[0].episode
 
 

@@ -1,12 +1,26 @@
-"""Environments by name, with the shapes that models are built from."""
+"""Environments by name, with the shapes that models are built from.
+
+A name is that of a built-in task, or one of `envs.named`: ``dmc:cartpole-swingup``, ``gym:Pendulum-v1``,
+``my_module:MyEnv``, with options after commas.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import gymnasium
+from gymnasium.vector import VectorEnv
 
 import envs
-from envs.vector import PixelVectorEnv
+from envs import graphics, named
+from envs.side_by_side import side_by_side
+from envs.task import Task
 from experiments.errors import UserError, unknown
+
+KINDS = "dmc:TASK, gym:ID, module:Class"
+Made = TypeVar("Made")
 
 
 class Shapes(NamedTuple):
@@ -21,16 +35,103 @@ class Shapes(NamedTuple):
     discrete: bool = False
 
 
-def make(name: str, count: int, size: int) -> PixelVectorEnv:
-    """``count`` copies of the environment, with images of ``size`` pixels. Raises UserError for an unknown name."""
-    if name not in envs.names():
-        raise unknown("environment", name, envs.names())
-    try:
-        return envs.make_vector(name, count, size=size)
-    except ValueError as error:
-        raise UserError(f"The environment {name} cannot be made so: {error}") from error
+class Facts(NamedTuple):
+    """steps: decisions until an episode is truncated."""
+
+    shapes: Shapes
+    steps: int
+
+
+def make(name: str, count: int, size: int, processes: int = 1) -> VectorEnv[Any, Any, Any]:
+    """``count`` copies of the environment, with images of ``size`` pixels; none resets on its own.
+
+    processes: how many of them are stepped at once, see `envs.side_by_side`; built-in tasks are one batched
+    computation and need none. Raises UserError for an unknown name.
+    """
+    if is_built_in(name):
+        return _tried(name, lambda: envs.make_vector(name, count, size=size))
+    one = functools.partial(named.single, name, size)
+    return _tried(name, lambda: side_by_side(one, count, processes))
 
 
 def shapes(name: str, size: int) -> Shapes:
-    task = make(name, 1, size).task
-    return Shapes((size, size, task.channels), task.action_size, len(task.state_names))
+    return facts(name, size).shapes
+
+
+def episode_steps(name: str, size: int) -> int:
+    """Decisions until an episode is truncated."""
+    return facts(name, size).steps
+
+
+@functools.lru_cache(maxsize=64)
+def facts(name: str, size: int) -> Facts:
+    """What is known of an environment; others than the built-in are made and reset for it. Raises UserError."""
+    if is_built_in(name):
+        task = make(name, 1, size).task  # type: ignore[attr-defined]
+        return Facts(Shapes((size, size, task.channels), task.action_size, len(task.state_names)), task.episode_steps)
+    env: Any = _tried(name, lambda: named.single(name, size))
+    try:
+        state = env.reset(seed=0)[1].get("state", ())
+        action, discrete = env.action_space.shape[0], getattr(env, "discrete", False)
+        return Facts(Shapes(env.observation_space.shape, action, len(state), discrete), env.episode_steps)
+    finally:
+        env.close()
+
+
+def resolve(name: str) -> str:
+    """The name with all that decides what is seen, see `envs.named.resolve`. Raises UserError."""
+    return name if is_built_in(name) else _tried(name, lambda: named.resolve(name))
+
+
+def with_options(name: str, **options: Any) -> str:
+    """The name with these options set, those that are not None. Raises UserError."""
+    given = {key: value for key, value in options.items() if value is not None}
+    if not given:
+        return name
+    if is_built_in(name):
+        said = ", ".join(f"{key}={value}" for key, value in given.items())
+        raise UserError(f"Only {KINDS} have options; {said} came for {name}. Leave that out.")
+    parsed = _tried(name, lambda: named.parse(name))
+    return str(parsed._replace(options=parsed.options | given))
+
+
+def built_in(name: str, wanted_for: str) -> Task:
+    """The task, whose true dynamics are known. Raises UserError for other environments, with the reason."""
+    if is_built_in(name):
+        return envs.task(name)
+    raise UserError(
+        f"{wanted_for} needs the true dynamics as a batched function, which only built-in tasks have "
+        f"({', '.join(envs.names())}); {name} came. Use the learned model."
+    )
+
+
+def identity(name: str) -> str:
+    """What a stored result belongs to: a built-in task with all its numbers, others by their resolved name."""
+    return repr(envs.task(name)) if is_built_in(name) else resolve(name)
+
+
+def describe(name: str) -> str | None:
+    """One line on what draws the pictures, where that depends on the machine."""
+    return graphics.describe() if kind(name) == "dmc" else None
+
+
+def kind(name: str) -> str:
+    """What runs of one preset have in common: a built-in task's name, else ``dmc``, ``gym`` or a module."""
+    return name if ":" not in name else name.partition(":")[0]
+
+
+def is_built_in(name: str) -> bool:
+    """Raises UserError for a name that is neither a task's nor of the form of others."""
+    if name in envs.names():
+        return True
+    if ":" not in name and not named.is_plugin(name):
+        error = unknown("environment", name, envs.names())
+        raise UserError(f"{error} Others are named {KINDS}.")
+    return False
+
+
+def _tried(name: str, make_it: Callable[[], Made]) -> Made:
+    try:
+        return make_it()
+    except (ValueError, TypeError, ImportError, RuntimeError, gymnasium.error.Error) as error:
+        raise UserError(f"The environment {name} cannot be made so: {error}") from error

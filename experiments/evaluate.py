@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import bootstrap
 
-from experiments import device, provenance, run_folder
+from experiments import device, environment, provenance, run_folder
 from experiments.config import PlannerConfig
 from experiments.errors import UserError, unknown
 from experiments.planning import PLANNERS
@@ -72,6 +72,8 @@ def evaluate(
     config = run_folder.read_config(run)
     planner = planner or config.planner
     check(planner.name, episodes, seed)
+    if on == "simulator" and planner.name != RANDOM:
+        environment.built_in(config.env, "--on simulator")
     learned = on == "model" and planner.name != RANDOM
     chosen = device.choose(where if learned else "cpu").type
     whole = Shard(config.env, config.size, run if learned else None, planner, seed, 0, episodes, chosen)

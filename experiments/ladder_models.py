@@ -22,9 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import envs
 from envs.task import Task
-from experiments import run_folder
+from experiments import environment, run_folder
 from experiments.state_probe import describe, latent_pairs, replayed, restore
 from planners.interface import Objective
 from planners.objective import LearnedReward, zeros_like
@@ -47,7 +46,7 @@ def rung_model(run: Path, rung: Rung, device: str) -> Played:
     """Model and objective of one rung; the simulator is on the CPU whatever ``device`` says. Raises UserError."""
     config = run_folder.read_config(run)
     if rung == "simulator":
-        simulator = Simulator(envs.task(config.env), config.size)
+        simulator = Simulator(truth_of(config.env), config.size)
         return Played(simulator, LearnedReward(simulator), {})
     learned = run_folder.load_model(run, torch.device(device))[1]
     model: WorldModel = learned
@@ -55,11 +54,15 @@ def rung_model(run: Path, rung: Rung, device: str) -> Played:
     probe = {}
     if rung in ("told", "told-true-reward"):
         teller = probes(run, device).teller
-        model, probe["latent of true state"] = ToldModel(learned, envs.task(config.env), teller), teller.r2
+        model, probe["latent of true state"] = ToldModel(learned, truth_of(config.env), teller), teller.r2
     if rung in ("true-reward", "told-true-reward"):
         reader = probes(run, device).reader
-        objective, probe["true state of latent"] = ProbedReward(envs.task(config.env), reader), reader.r2
+        objective, probe["true state of latent"] = ProbedReward(truth_of(config.env), reader), reader.r2
     return Played(model, objective, probe)
+
+
+def truth_of(env: str) -> Task:
+    return environment.built_in(env, "The error ladder")
 
 
 class Probes(NamedTuple):
@@ -73,7 +76,7 @@ class Probes(NamedTuple):
 def probes(run: Path, device: str) -> Probes:
     """Fitted anew in every process, to the same bits: that takes seconds."""
     config, model = run_folder.load_model(run, torch.device(device))
-    task, episodes = envs.task(config.env), replayed(run)
+    task, episodes = truth_of(config.env), replayed(run)
     filtered = latent_pairs(model, task, episodes, predicted=False)
     both = latent_pairs(model, task, episodes, predicted=True)
     teller = fit_probe(filtered.described, filtered.latent, filtered.held_out)

@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 
 import torch
 
-import envs
 from experiments import environment, run_folder
 from experiments.config import PlannerConfig
 from experiments.planning import make_planner
@@ -77,7 +76,7 @@ def player(shard: Shard) -> tuple[WorldModel | None, Planner]:
 
 def world_model(shard: Shard) -> WorldModel:
     if shard.run is None:
-        return Simulator(envs.task(shard.env), shard.size)
+        return Simulator(environment.built_in(shard.env, "--on simulator"), shard.size)
     return run_folder.load_model(shard.run, torch.device(shard.device))[1]
 
 

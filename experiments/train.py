@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-import envs
 from experiments import environment
 from experiments.collector import Collector, InlineCollector, ProcessCollector
 from experiments.config import TrainConfig, to_json
@@ -220,7 +219,7 @@ def seed_episodes(config: TrainConfig) -> list[Episode]:
 
 def replay_rows(config: TrainConfig) -> int:
     """Rows of the whole run, or as many as ``replay_gb`` has room for."""
-    rows_per_episode = envs.task(config.env).episode_steps + 1
+    rows_per_episode = environment.episode_steps(config.env, config.size) + 1
     wanted = (config.seed_episodes + config.rounds * config.episodes) * rows_per_episode
     bytes_per_row = math.prod(environment.shapes(config.env, config.size).observation) + 64
     return max(2 * rows_per_episode, min(wanted, int(config.replay_gb * 1e9 / bytes_per_row)))

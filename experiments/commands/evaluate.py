@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import device, run_folder
+from experiments import device, environment, run_folder
 from experiments.commands.leading import leading, option, wants_help
 from experiments.config import PlannerConfig
 from experiments.evaluate import NONE, SIMULATOR, Evaluation, check, evaluate, named_planner
@@ -113,6 +113,8 @@ def table(evaluations: Sequence[Evaluation]) -> Table:
 
 def explain(one: Evaluation) -> str:
     """What the score means, or why there is none."""
+    if one.score is None and not environment.is_built_in(one.env):
+        return f"No score: {one.env} has no reference, since its true dynamics cannot be planned on; returns only."
     if one.score is None:
         return (
             f"No score: references.json has no entry for {one.env} as it is now. "

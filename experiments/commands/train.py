@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from experiments import check_config, device, run_folder
+from experiments import check_config, device, environment, run_folder
 from experiments.commands.leading import leading, option, wants_help, without
 from experiments.config import TrainConfig
 from experiments.data_source import NO_ENV, moved, offline, open_data, shapes
@@ -34,7 +34,7 @@ class Arguments:
     """
 
     preset: tyro.conf.Positional[str]
-    """Where all defaults below come from: pendulum, cartpole, planar or tiny (seconds; learns nothing)."""
+    """Where all defaults below come from: pendulum, cartpole, planar, dmc or tiny (seconds; learns nothing)."""
     out: Path | None = None
     """Run folder; runs/PRESET if not given."""
     resume: bool = False
@@ -43,6 +43,11 @@ class Arguments:
     """1 collects in a second process while this one trains, 0 in this one; the numbers are the same."""
     data: Path | None = None
     """Learn from this data folder alone (`worldmodel collect`, `worldmodel data import`): offline, no environment."""
+    render: Literal["fast", "default", "rays"] | None = None
+    """Of dmc: tasks: fast leaves out shadows, reflections and anti-aliasing; default is the literature's pictures, some
+    50 times as slow; rays needs no graphics library. Pictures of different ones cannot be mixed."""
+    action_repeat: int | None = None
+    """How often dmc:, gym: and module:Class environments repeat an action; their own value if not given."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
 
 
@@ -73,6 +78,7 @@ def parse(argv: list[str]) -> Arguments:
         wanted = replace(config, model=as_published(system, config.model))
     default = Arguments(name, config=wanted)
     arguments = tyro.cli(Arguments, prog="worldmodel train", args=without(argv, "--model"), default=default)
+    arguments = replace(arguments, config=in_full(arguments))
     if resuming and arguments.config != config:
         raise UserError(
             f"A resumed run goes on with the configuration it was started with; {differences(arguments.config, config)}"
@@ -81,9 +87,18 @@ def parse(argv: list[str]) -> Arguments:
     return arguments
 
 
+def in_full(arguments: Arguments) -> TrainConfig:
+    """The configuration with all that decides what is seen in the environment's name."""
+    config = arguments.config
+    if config.data:
+        return config
+    name = environment.with_options(config.env, render=arguments.render, repeat=arguments.action_repeat)
+    return replace(config, env=environment.resolve(name))
+
+
 def stored_config(name: str, folder: Path) -> TrainConfig:
     config = run_folder.read_config(folder)
-    if config.env != preset(name).env and not config.data:
+    if environment.kind(config.env) != environment.kind(preset(name).env) and not config.data:
         raise UserError(
             f"A run is resumed with a preset for its environment; {folder} learns {config.env}, the preset {name} is "
             f"for {preset(name).env}. Give another preset or another --out."
@@ -111,6 +126,8 @@ def train_run(name: str, config: TrainConfig, folder: Path, resuming: bool = Fal
     if not resuming:
         run_folder.create(folder, config)
     print(device.describe(where))
+    if said := environment.describe(config.env):
+        print(said)
     print(describe_replay(config, folder))
     training = None
     try:
