@@ -1,11 +1,10 @@
 """Every model with every planner on one data set: score, training time, error of the prediction by horizon.
 
-    worldmodel train pendulum --rounds 10 --seed 1 --out runs/source
-    worldmodel collect pendulum --policy runs/source:icem --action-noise 1 --episodes 240 --out runs/data
-    python benchmarks/models_and_planners.py --data runs/data --out runs/models
+    worldmodel train pendulum --rounds 10 --out runs/source
+    python benchmarks/models_and_planners.py --source runs/source --out runs/models
 
-What was done before is not done again: a model is trained once (and goes on after a stop), each cell is one JSON file.
-Models learn offline, so that all see the same episodes; errors are measured on the data's test episodes.
+Models learn offline from the episodes of one run, so that all see the same; one in ten is held out for the errors. What
+was done before is not done again: a model is trained once (and goes on after a stop), each cell is one JSON file.
 """
 
 from __future__ import annotations
@@ -27,23 +26,26 @@ from rich.console import Console
 from rich.table import Table
 
 import envs
-from experiments import run_folder
+from experiments import environment, run_folder
 from experiments.data_source import open_data
 from experiments.evaluate import evaluate, named_planner
 from experiments.model_presets import MODELS
 from experiments.state_probe import filter_all
+from worldmodel.data_folder import About, create, is_data_folder, open_folder, read_about
 from worldmodel.durable import write_whole
 from worldmodel.insight.horizon import Errors, image_errors, look_ahead
+from worldmodel.replay import Replay
 
 HORIZON, SHOWN = 15, (1, 5, 15)
+TEST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Arguments:
     """Train what is missing, play what is missing, print the table."""
 
-    data: Path
-    """Data folder, of `worldmodel collect`."""
+    source: Path
+    """Run whose episodes all learn from."""
     out: Path
     """Where runs and cells are kept."""
     models: tuple[str, ...] = tuple(MODELS)
@@ -61,6 +63,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     torch.set_num_threads(1)
+    share(arguments.source, arguments.out / "data")
     for name in arguments.models:
         cell(arguments.out / f"{name}-train.json", lambda name=name: trained(arguments, name))
         cell(arguments.out / f"{name}-ahead.json", lambda name=name: ahead(arguments.out / name))
@@ -68,6 +71,18 @@ def main(arguments: Arguments) -> None:
             file = arguments.out / f"{name}-{planner}.json"
             cell(file, lambda name=name, planner=planner: played(arguments, name, planner))
             Console().print(table(arguments))
+
+
+def share(source: Path, folder: Path) -> None:
+    """The episodes of the run ``source`` as a data folder, unless it is there already."""
+    if is_data_folder(folder) and open_folder(folder).episodes == read_about(folder).episodes:
+        return
+    config, episodes = run_folder.read_config(source), list(Replay.open(source / "replay").episodes("train"))
+    rows, form = sum(episode.rows for episode in episodes), environment.shapes(config.env, config.size)
+    about = About(config.env, str(source), config.seed, len(episodes), TEST_SHARE, rows, rows, *form)
+    data = create(folder, about)
+    for episode in episodes[data.episodes :]:
+        data.add(episode)
 
 
 def cell(file: Path, make: Callable[[], dict[str, Any]]) -> None:
@@ -78,7 +93,7 @@ def cell(file: Path, make: Callable[[], dict[str, Any]]) -> None:
 def trained(arguments: Arguments, name: str) -> dict[str, Any]:
     """CPU minutes of the training process; those of an earlier, stopped one are not known and not counted."""
     folder, before = arguments.out / name, resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = ["train", arguments.preset, "--data", arguments.data, "--model", name, "--out", folder]
+    command = ["train", arguments.preset, "--data", arguments.out / "data", "--model", name, "--out", folder]
     numbers = ["--rounds", arguments.rounds, "--updates", arguments.updates, "--seed", arguments.seed]
     stopped = run_folder.has_checkpoint(folder)
     words = [str(word) for word in [*command, *numbers, *(["--resume"] if stopped else [])]]
