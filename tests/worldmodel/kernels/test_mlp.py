@@ -91,7 +91,7 @@ def test_a_weight_changed_in_place_is_seen():
 @needs_kernel
 def test_rows_of_the_same_weights_are_another_network():
     """They lie at the same address, and yet are not packed the same."""
-    tensors, net = network(12, 16, 4)
+    tensors, net = network(12, 16, 40)
     first = [*tensors[:2], tensors[2][:2], tensors[3][:2]]
     parts = inputs((5,), 12)
     for _ in range(2):
