@@ -12,7 +12,7 @@ model's actions are discrete, the mean holds the probabilities of each action, s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +21,7 @@ from torch import Generator, Tensor
 from planners.budget import largest_within
 from planners.categorical import REOPENED, SMOOTHED, gumbel, one_hot, with_uniform
 from planners.checks import require
+from planners.cuda_graph import Recorder
 from planners.interface import Objective, Plan
 from planners.noise import Coloured, Noise, uniform, white
 from planners.predict import predict, with_candidates
@@ -46,6 +47,8 @@ class SamplingPlanner:
     return_best: execute the best sequence seen rather than the final mean. warm_start: start at the previous plan,
     shifted by one step with its last action repeated, rather than at zeros.
     record: put candidates and elites into the trace.
+    graph: replay each decision as one CUDA graph (`planners.cuda_graph`); for a generator, a model and states on CUDA,
+    and objectives that keep its rules.
 
     With discrete actions (``model.sizes.discrete``) candidates are one-hot; std, min_std, adapt_std, noise and
     smoothing have no meaning.
@@ -72,6 +75,8 @@ class SamplingPlanner:
     warm_start: bool = True
     discount: float = 1.0
     record: bool = False
+    graph: bool = False
+    recorder: Recorder = field(default_factory=Recorder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_numbers(self)
@@ -102,7 +107,10 @@ class SamplingPlanner:
         carried = None
         if previous is not None and self.warm_start:
             carried = _checked(previous, (state.stoch.shape[0], self.horizon, self.model.sizes.action))
-        plan = self._decide(state, carried)
+        if self.graph:
+            plan = self.recorder(self._decide, self.model, self.generator, state, carried)
+        else:
+            plan = self._decide(state, carried)
         return plan.actions[:, 0], plan
 
     def _decide(self, state: State, carried: Tensor | None) -> Plan:
@@ -258,6 +266,8 @@ def _check_numbers(p: SamplingPlanner) -> None:
             f"smoothing must be 1 or an odd window from 3 to the horizon {p.horizon}; got {p.smoothing}",
         ),
     ]
+    where = p.generator.device.type
+    rules.append((not p.graph or where == "cuda", f"graph records CUDA kernels, but the generator is on {where}"))
     require("SamplingPlanner", rules)
 
 

@@ -43,6 +43,10 @@ WIDE: dict[Precision, Tiles] = {
 OPERANDS: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "tf32": torch.float32}
 
 
+# Packs that CUDA graphs were recorded with. A graph repeats its kernels on their memory, and nobody tells when it ends.
+RECORDED: dict[int, Packed] = {}
+
+
 class Packed(NamedTuple):
     """As the kernel takes them: weights ``[out, in padded to whole steps]`` in the operands' type, float32 biases."""
 
@@ -74,6 +78,8 @@ def rollout(
         return deters, stochs
     tiles = tiles or tiles_for(rows, precision, actions.device)
     packed = packs(precision, tiles.step).get(weights)
+    if actions.is_cuda and torch.cuda.is_current_stream_capturing():
+        RECORDED[packed.inputs.data_ptr()] = packed
     inputs = [two_level(deter, lead, 1), two_level(stoch, lead, 1), two_level(actions, lead, 2)]
     inputs.append(inputs[2] if noise is None else two_level(noise, lead, 2))
     padded = padded_widths(weights, tiles.step)
