@@ -14,43 +14,26 @@ from worldmodel.build import ModelConfig
 
 
 class ModelPreset(NamedTuple):
-    """what: in one line, with the source. fields: of `ModelConfig`."""
+    """Where it was published, and the fields of `ModelConfig` that it sets."""
 
-    what: str
+    source: str
     fields: dict[str, Any]
 
 
 PAIRS = {"dynamics": "locally-linear", "encoder": "frame", "stack": 2, "stoch": 8, "likelihood": "bernoulli"}
 
 MODELS = {
-    "planet": ModelPreset(
-        "RSSM, encoder that sees its state and the frame (Hafner 2019): the default",
-        {"dynamics": "rssm", "encoder": "state"},
-    ),
+    "planet": ModelPreset("Hafner 2019 (default)", {"dynamics": "rssm", "encoder": "state"}),
     "dreamer": ModelPreset(
-        "RSSM with categorical latents, KL balance (Hafner 2021, 2023)",
-        {"dynamics": "categorical", "encoder": "state", "stoch": 64, "classes": 8},
+        "Hafner 2021, 2023", {"dynamics": "categorical", "encoder": "state", "stoch": 64, "classes": 8}
     ),
-    "slac": ModelPreset(
-        "two-level Gaussian state-space model, no deterministic path (Lee 2020)",
-        {"dynamics": "two-level", "encoder": "state", "stoch": 48, "first_level": 16},
+    "slac": ModelPreset("Lee 2020", {"dynamics": "two-level", "encoder": "state", "stoch": 48, "first_level": 16}),
+    "linear": ModelPreset(  # SOLAR's prior, without what it infers anew for every batch
+        "SOLAR, Zhang 2019", {"dynamics": "linear-gaussian", "encoder": "frame", "stack": 2, "free_nats": 0.0}
     ),
-    "linear": ModelPreset(
-        "one linear-Gaussian model for all states, two frames (the prior of SOLAR, Zhang 2019)",
-        {"dynamics": "linear-gaussian", "encoder": "frame", "stack": 2, "free_nats": 0.0},
-    ),
-    "e2c": ModelPreset(
-        "locally linear, two frames, pairs of frames (Watter 2015)",
-        PAIRS | {"objective": "e2c", "consistency": 0.25},
-    ),
-    "pcc": ModelPreset(
-        "locally linear, two frames, prediction, consistency and curvature (Levine 2020)",
-        PAIRS | {"objective": "pcc", "beta": 0.01, "consistency": 7.0, "curvature": 1.0},
-    ),
-    "pc3": ModelPreset(
-        "locally linear, two frames, predictive coding without a decoder (Shu 2020)",
-        PAIRS | {"objective": "pc3", "consistency": 1.0, "curvature": 7.0},
-    ),
+    "e2c": ModelPreset("Watter 2015", PAIRS | {"objective": "e2c", "consistency": 0.25}),
+    "pcc": ModelPreset("Levine 2020", PAIRS | {"objective": "pcc", "beta": 0.01, "consistency": 7.0, "curvature": 1.0}),
+    "pc3": ModelPreset("Shu 2020", PAIRS | {"objective": "pc3", "consistency": 1.0, "curvature": 7.0}),
 }
 
 

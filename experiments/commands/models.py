@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tyro
 from rich import box
@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from experiments.model_presets import MODELS
-
-PARTS = ("dynamics", "encoder", "objective")
+from worldmodel.build import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,9 @@ def run(argv: list[str]) -> None:
 
 
 def table() -> Table:
-    shown = Table(Column("model", no_wrap=True), *PARTS, "what it is", box=box.SIMPLE)
+    shown = Table(Column("model", no_wrap=True), "dynamics", "encoder", "objective", "source", box=box.SIMPLE)
     for name, preset in MODELS.items():
-        parts = {"objective": "elbo"} | preset.fields
-        shown.add_row(name, *(str(parts[part]) for part in PARTS), preset.what)
+        model = replace(ModelConfig(), **preset.fields)
+        frames = f", {model.stack} frames" if model.stack > 1 else ""
+        shown.add_row(name, model.dynamics, model.encoder + frames, model.objective, preset.source)
     return shown

@@ -21,6 +21,7 @@ from experiments.presets import preset
 from experiments.progress import TrainingProgress
 from experiments.train import Training, begin, replay_rows, resume, train
 from experiments.video import write_video
+from worldmodel.build import ModelConfig
 from worldmodel.replay import bytes_needed
 
 USAGE = "worldmodel train PRESET [options]"
@@ -73,9 +74,7 @@ def parse(argv: list[str]) -> Arguments:
         config = stored_config(name, Path(option(argv, "--out") or Path("runs") / name))
     if data:
         config = moved(config, Path(data)) if resuming else offline(config, Path(data), option(argv, "--env"))
-    wanted, system = config, option(argv, "--model")
-    if system is not None:
-        wanted = replace(config, model=as_published(system, config.model))
+    wanted = replace(config, model=published(argv, config.model))
     default = Arguments(name, config=wanted)
     arguments = tyro.cli(Arguments, prog="worldmodel train", args=without(argv, "--model"), default=default)
     arguments = replace(arguments, config=in_full(arguments))
@@ -94,6 +93,14 @@ def in_full(arguments: Arguments) -> TrainConfig:
         return config
     name = environment.with_options(config.env, render=arguments.render, repeat=arguments.action_repeat)
     return replace(config, env=environment.resolve(name))
+
+
+def published(argv: list[str], model: ModelConfig) -> ModelConfig:
+    """``model`` with the parts of the system that --model names, if it is there."""
+    if argv[-1] == "--model":
+        raise UserError("--model takes the name of a published system; none came. `worldmodel models` lists them.")
+    system = option(argv, "--model")
+    return model if system is None else as_published(system, model)
 
 
 def stored_config(name: str, folder: Path) -> TrainConfig:

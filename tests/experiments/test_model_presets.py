@@ -60,6 +60,8 @@ def test_sizes_of_the_task_s_preset_stay() -> None:
 def test_a_name_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "tiny", "--model", "planett"]) == 2
     assert "There is no model 'planett'. Did you mean 'planet'?" in capsys.readouterr().err
+    assert main(["train", "tiny", "--model"]) == 2
+    assert "--model takes the name of a published system; none came" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
