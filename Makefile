@@ -25,10 +25,11 @@ bench: $(READY)
 bench-rollout: $(READY)
 	$(BIN)/python -m pytest benchmarks/test_rollout.py --benchmark-enable --benchmark-json=benchmarks/results/rollout.json
 
-# On a machine with a GPU: the kernels' tests first, then their times.
+# On a machine with a GPU: the tests of kernels and CUDA graphs first, then their times as a table.
 bench-gpu: $(READY)
-	$(BIN)/python -m pytest tests/worldmodel/kernels
-	$(BIN)/python -m pytest benchmarks/test_rollout.py --benchmark-enable --benchmark-json=benchmarks/results/rollout-gpu.json
+	$(BIN)/python -m pytest tests/worldmodel/kernels tests/planners/test_cuda_graph.py
+	$(BIN)/python -m pytest benchmarks/test_rollout.py benchmarks/test_decision.py -s --benchmark-enable \
+		--benchmark-json=benchmarks/results/rollout-gpu.json
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -19,13 +19,14 @@ from worldmodel.networks import mlp
 @dataclass(frozen=True)
 class Problem:
     """``transition(latent, action)`` and ``reward(latent)`` on arrival, on flat batches ``[candidates, ...]``, for the
-    peers; ``model`` is the same for ours. All planners start at ``start [latent]``.
+    peers; ``model`` is the same for ours. All planners start at ``start [latent]``. dynamics: what ``model`` rolls out.
     """
 
     transition: Callable[[Tensor, Tensor], Tensor]
     reward: Callable[[Tensor], Tensor]
     model: PlainModel
     start: Tensor
+    dynamics: RSSM | None = None
 
     @property
     def latent(self) -> int:
@@ -67,14 +68,14 @@ class PlainModel:
         return state.stoch.new_ones(state.stoch.shape[:-1])
 
 
-def planet(action: int = 6) -> Problem:
+def planet(action: int = 6, device: str = "cpu") -> Problem:
     """PlaNet's sizes (Hafner 2019, appendix A): deter 200, stoch 30, hidden 200, reward from two layers of 200; random
     weights. The peers' step is the leanest that plain torch has: `nn.GRUCell` and no standard deviation, of which a
     mean step has no need.
     """
     torch.manual_seed(0)
-    dynamics = RSSM(200, NormalLatent(30), action, 200).requires_grad_(False)
-    head = mlp(230, [200, 200], 1).requires_grad_(False)
+    dynamics = RSSM(200, NormalLatent(30), action, 200).requires_grad_(False).to(device)
+    head = mlp(230, [200, 200], 1).requires_grad_(False).to(device)
     mean_weight, mean_bias = dynamics.prior_stats.weight[:30], dynamics.prior_stats.bias[:30]
 
     def transition(latent: Tensor, act: Tensor) -> Tensor:
@@ -90,17 +91,17 @@ def planet(action: int = 6) -> Problem:
         return kernel(tuple(head.parameters()), state).squeeze(-1)
 
     model = PlainModel(Sizes(200, 30, action, 0, (64, 64, 3)), dynamics.rollout, reward_of)
-    return Problem(transition, reward, model, 0.1 * torch.randn(230))
+    return Problem(transition, reward, model, 0.1 * torch.randn(230), dynamics)
 
 
 REACH_FIRST_ACTION = torch.tensor([0.6, -0.4])
 
 
-def reach() -> Problem:
+def reach(device: str = "cpu") -> Problem:
     """A small problem with a known answer: ``x' = x + a / 4`` from 0, reward ``-10 |x' - goal|²``, and the goal is a
     single step of `REACH_FIRST_ACTION` away.
     """
-    goal = REACH_FIRST_ACTION / 4
+    goal = REACH_FIRST_ACTION.to(device) / 4
 
     def rollout(state: State, actions: Tensor, noise: Tensor | None = None) -> State:
         path = state.vector[..., None, :] + actions.cumsum(-2) / 4

@@ -126,9 +126,17 @@ def timed(run: Callable[[], object], times: list[float]) -> None:
     times.append(seconds() - start)
 
 
+@pytest.fixture(scope="module")
+def table() -> Iterator[list[str]]:
+    rows: list[str] = []
+    yield rows
+    head = "| size | implementation | ms | GFLOP/s | of torch.mm's rate | × eager |"
+    print("", head, "|---" * 6 + "|", *rows, sep="\n")
+
+
 @pytest.mark.parametrize("name", NAMES[DEVICE])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_rollout(benchmark: BenchmarkFixture, case: Case, name: str) -> None:
+def test_rollout(benchmark: BenchmarkFixture, table: list[str], case: Case, name: str) -> None:
     chosen = arguments(case)
     run, eager = implementation(name, chosen), implementation("reference", chosen)
     assert error(run(), chosen) < BOUND.get(name, 1e-5)
@@ -157,3 +165,5 @@ def test_rollout(benchmark: BenchmarkFixture, case: Case, name: str) -> None:
         "device": torch.cuda.get_device_name() if DEVICE == "cuda" else "one core",
         "torch": torch.__version__,
     }
+    ratios = [f"{benchmark.extra_info[key]:.2f}" for key in ("mm_ratio", "eager_ratio")]
+    table.append(f"| {' | '.join([str(case), name, f'{1e3 * median:.3f}', f'{rate / 1e9:.0f}', *ratios])} |")
