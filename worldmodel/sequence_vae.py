@@ -55,10 +55,12 @@ class Encoder(Protocol):
     ``features`` of all frames at once. ``remember`` takes one row, ``[batch, ...]``, into the memory, of which zeros
     mean that nothing was seen, and answers with the new memory and with what is ``seen`` now. ``watch`` does that for
     whole windows ``[batch, time, ...]``, forgetting at ``is_first``, and gives ``seen`` alone. ``statistics`` are the
-    raw outputs, ``[..., statistics]``, that the dynamics' family makes the posterior of.
+    raw outputs, ``[..., statistics]``, that the dynamics' family makes the posterior of. ``alone``: they are the same
+    whatever the context is.
     """
 
     memory: int
+    alone: bool
 
     def features(self, image: Tensor) -> Tensor: ...
     def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> tuple[Tensor, Tensor]: ...
@@ -171,13 +173,32 @@ class SequenceVAE(nn.Module):
         return self._observe(batch, to_model(batch.observation, batch.action.dtype), noise)
 
     def _observe(self, batch: Sequences, images: Tensor, noise: Tensor | None) -> Posterior:
-        actions, starts = actions_within(batch.action, batch.is_first), batch.is_first.any(0).tolist()
+        actions = actions_within(batch.action, batch.is_first)
         seen = self.encoder.watch(self.encoder.features(images), actions, batch.is_first)
+        whole = self.dynamics.latent.stoch == self.dynamics.stoch and self.dynamics.deter == 0
+        if self.encoder.alone and whole:
+            states, contexts, posteriors = self._infer_at_once(actions, seen, noise)
+        else:
+            states, contexts, posteriors = self._infer_in_turn(batch.is_first, actions, seen, noise)
+        return Posterior(states, posteriors, self._prior(contexts, batch.is_first))
+
+    def _infer_at_once(self, actions: Tensor, seen: Tensor, noise: Tensor | None) -> tuple[State, Tensor, Distribution]:
+        """All rows side by side: no posterior needs the state before it, and all of the state is inferred."""
+        posterior = self.dynamics.latent(self.encoder.statistics(seen[..., :0], seen))  # no context
+        stoch = posterior.sample(noise)
+        before = functional.pad(stoch, (0, 0, 1, 0))[:, :-1]
+        _, context = self.dynamics.advance(State(before[..., :0], before), actions)
+        return State(stoch[..., :0], stoch), context, posterior
+
+    def _infer_in_turn(
+        self, is_first: Tensor, actions: Tensor, seen: Tensor, noise: Tensor | None
+    ) -> tuple[State, Tensor, Distribution]:
+        starts = is_first.any(0).tolist()
         state = self.dynamics.initial(len(actions))
         states, contexts, posteriors = [], [], []
         for t in range(actions.shape[1]):
             if t > 0 and starts[t]:
-                state = forget(state, batch.is_first[:, t])
+                state = forget(state, is_first[:, t])
             state, context, posterior = self._infer(
                 state, actions[:, t], seen[:, t], None if noise is None else noise[:, t]
             )
@@ -185,7 +206,7 @@ class SequenceVAE(nn.Module):
             contexts.append(context)
             posteriors.append(posterior)
         inferred = State(torch.stack([s.deter for s in states], 1), torch.stack([s.stoch for s in states], 1))
-        return Posterior(inferred, stack(posteriors, 1), self._prior(torch.stack(contexts, 1), batch.is_first))
+        return inferred, torch.stack(contexts, 1), stack(posteriors, 1)
 
     def _prior(self, contexts: Tensor, is_first: Tensor) -> Distribution:
         """p(z_t | z_{t-1}, a_{t-1}), ``[batch, time, ...]``; p(z_1) in row 0 and where an episode begins."""

@@ -15,6 +15,8 @@ from worldmodel.networks import mlp
 class FrameEncoder(nn.Module):
     """Posterior from a stack of frames. The memory holds the features of the last ``stack - 1``, zeros for none."""
 
+    alone = True
+
     def __init__(self, image: nn.Module, features: int, statistics: int, hidden: int, stack: int = 1):
         super().__init__()
         require_stack(stack)

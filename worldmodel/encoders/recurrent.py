@@ -14,6 +14,8 @@ from worldmodel.networks import mlp
 class RecurrentEncoder(nn.Module):
     """Posterior from a GRU's state, which is the memory, and the frame itself."""
 
+    alone = True
+
     def __init__(self, image: nn.Module, features: int, statistics: int, action: int, hidden: int):
         super().__init__()
         self.image, self.memory = image, hidden

@@ -12,7 +12,7 @@ class StateEncoder(nn.Module):
     statistics: width of what the family of the latent takes.
     """
 
-    memory = 0
+    memory, alone = 0, False
 
     def __init__(self, image: nn.Module, features: int, context: int, statistics: int, hidden: int):
         super().__init__()

@@ -21,6 +21,8 @@ class TransformerEncoder(nn.Module):
     """Posterior from the last layer's token. Memory: ``window - 1`` slots, oldest first, each with a flag that it is
     filled, and the row's keys and values of every layer; zeros are an empty memory."""
 
+    alone = True
+
     def __init__(
         self,
         image: nn.Module,
