@@ -184,6 +184,15 @@ def expected_elbo(model: SequenceVAE, batch: Batch) -> Tensor:
     return elbo(model, copies, noise).view(2 * dimensions, rows).mean(0)
 
 
+def test_a_step_is_its_equation_written_out() -> None:
+    """z' = A z + B a + c + std e."""
+    dynamics, _ = general()
+    z, action, noise = normal(4, STOCH), normal(4, ACTION, seed=2), normal(4, STOCH, seed=3)
+    std = (1 + dynamics.raw_std.exp()).log() + dynamics.latent.min_std
+    mean = z @ dynamics.A.T + action @ dynamics.inputs.weight.T + dynamics.inputs.bias
+    torch.testing.assert_close(dynamics.step(State(z[:, :0], z), action, noise).stoch, mean + std * noise)
+
+
 def test_the_filter_is_the_density_of_the_whole_sequence() -> None:
     """Kalman's sum against the one normal that all images of a sequence follow together."""
     one, time = system(*general()), 3
