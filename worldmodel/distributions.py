@@ -80,31 +80,32 @@ class NormalLatent:
 
 
 class Categorical(NamedTuple):
-    """Independent categorical variables, as one-hot vectors: log-probabilities ``[..., groups, classes]``."""
+    """Independent categorical variables, drawn as one-hot vectors: ``[..., groups, classes]``."""
 
-    logits: Tensor
+    probabilities: Tensor
 
     def sample(self, noise: Tensor | None = None) -> Tensor:
         """One-hot sample ``[..., groups * classes]``, its gradient that of the probabilities (Bengio 2013).
 
-        The class with the largest ``logits + Gumbel noise`` (Gumbel 1954), made of normal noise ``[..., groups *
-        classes]``; the mode without noise.
+        Every class arrives at a random time, at the rate of its probability; the first is the sample, which is what
+        the largest log-probability with Gumbel noise is. The mode without noise.
         """
-        scores = self.logits if noise is None else self.logits + gumbel(noise).view(self.logits.shape)
-        hard = functional.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores.dtype)
-        if self.logits.requires_grad:
-            soft = self.logits.exp()
-            hard = hard + (soft - soft.detach())
+        scores = self.probabilities
+        if noise is not None:
+            scores = scores / exponential(noise).view(scores.shape)
+        hard = torch.zeros_like(scores).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
+        if scores.requires_grad:
+            hard = hard + (self.probabilities - self.probabilities.detach())
         return hard.flatten(-2)
 
     def detach(self) -> Categorical:
-        return Categorical(self.logits.detach())
+        return Categorical(self.probabilities.detach())
 
 
-def gumbel(noise: Tensor) -> Tensor:
-    """Standard Gumbel noise of standard normal noise, by the probability integral: ``-log(-log Φ(n))``."""
-    surprise = -torch.special.log_ndtr(noise)
-    return -surprise.clamp(min=torch.finfo(noise.dtype).tiny).log()
+def exponential(noise: Tensor) -> Tensor:
+    """Exponential noise of unit rate by the probability integral of standard normal noise, ``-log Φ(n)``, never 0."""
+    tail, tiny = 0.5 * torch.special.erfc(math.sqrt(0.5) * noise.abs()), torch.finfo(noise.dtype).tiny
+    return torch.where(noise < 0, -tail.clamp(min=tiny).log(), -torch.log1p(-tail)).clamp(min=tiny)
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,15 @@ class CategoricalLatent:
         return self.stoch
 
     def __call__(self, raw: Tensor) -> Categorical:
-        own = functional.softmax(raw.unflatten(-1, (self.groups, self.classes)), -1)
-        return Categorical(torch.log((1 - self.unimix) * own + self.unimix / self.classes))
+        return Categorical((1 - self.unimix) * self._own(raw) + self.unimix / self.classes)
+
+    def _own(self, raw: Tensor) -> Tensor:
+        return functional.softmax(raw.unflatten(-1, (self.groups, self.classes)), -1)
+
+    def slope(self, raw: Tensor, derivative: Tensor) -> Tensor:
+        """Of a sample, straight through, where the raw outputs have ``derivative [..., statistics, inputs]``."""
+        own, parts = self._own(raw)[..., None], derivative.unflatten(-2, (self.groups, self.classes))
+        return (1 - self.unimix) * (own * (parts - (own * parts).sum(-2, keepdim=True))).flatten(-3, -2)
 
 
 class Point(NamedTuple):
@@ -201,7 +209,7 @@ def _(q: CorrelatedNormal, p: Normal) -> Tensor:
 
 @kl.register
 def _(q: Categorical, p: Categorical) -> Tensor:
-    return (q.logits.exp() * (q.logits - p.logits)).sum((-1, -2))
+    return (q.probabilities * (q.probabilities.log() - p.probabilities.log())).sum((-1, -2))
 
 
 @kl.register

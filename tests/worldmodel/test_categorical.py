@@ -7,7 +7,7 @@ import torch
 from torch import distributions
 
 from tests.worldmodel.examples import normal
-from worldmodel.distributions import CategoricalLatent, Point, PointLatent, gumbel, kl
+from worldmodel.distributions import CategoricalLatent, Point, PointLatent, exponential, kl
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 GROUPS, CLASSES = 3, 4
@@ -18,15 +18,15 @@ def test_a_hundredth_of_the_probability_is_spread_evenly() -> None:
     raw = 5 * normal(2, GROUPS * CLASSES)
     own = raw.view(2, GROUPS, CLASSES).softmax(-1)
     assert (FAMILY.stoch, FAMILY.statistics) == (12, 12)
-    torch.testing.assert_close(FAMILY(raw).logits.exp(), 0.99 * own + 0.01 / CLASSES, **EXACT)
-    certain = FAMILY(torch.tensor([1e4, 0, 0, 0] * GROUPS)).logits.exp()
+    torch.testing.assert_close(FAMILY(raw).probabilities, 0.99 * own + 0.01 / CLASSES, **EXACT)
+    certain = FAMILY(torch.tensor([1e4, 0, 0, 0] * GROUPS)).probabilities
     torch.testing.assert_close(certain[0], torch.tensor([0.9925, 0.0025, 0.0025, 0.0025]))
 
 
 @pytest.mark.parametrize("leading", [(), (3,), (2, 5)])
 def test_kl_is_that_of_torch(leading: tuple[int, ...]) -> None:
     q, p = (FAMILY(normal(*leading, GROUPS * CLASSES, seed=seed)) for seed in (1, 2))
-    expected = distributions.kl_divergence(*(distributions.Categorical(logits=one.logits) for one in (q, p)))
+    expected = distributions.kl_divergence(*(distributions.Categorical(one.probabilities) for one in (q, p)))
     torch.testing.assert_close(kl(q, p), expected.sum(-1), **EXACT)
 
 
@@ -44,7 +44,7 @@ def test_the_kl_has_the_gradient_of_the_formula() -> None:
     raw_q, raw_p = normal(5, 12), normal(5, 12, seed=2).requires_grad_()
     q, p = free(raw_q), free(raw_p)
     (found,) = torch.autograd.grad(kl(q, p).sum(), raw_p)
-    torch.testing.assert_close(found, (p.logits.exp() - q.logits.exp()).flatten(-2), **EXACT)
+    torch.testing.assert_close(found, (p.probabilities - q.probabilities).flatten(-2), **EXACT)
 
 
 def test_samples_are_one_hot_and_as_frequent_as_their_probability() -> None:
@@ -53,7 +53,7 @@ def test_samples_are_one_hot_and_as_frequent_as_their_probability() -> None:
     groups = samples.view(-1, GROUPS, CLASSES)
     assert set(samples.unique().tolist()) == {0.0, 1.0}
     assert (groups.sum(-1) == 1).all()
-    torch.testing.assert_close(groups.mean(0), one.logits.exp(), rtol=0, atol=4 * 0.5 / 200)
+    torch.testing.assert_close(groups.mean(0), one.probabilities, rtol=0, atol=4 * 0.5 / 200)
 
 
 def test_without_noise_it_is_the_mode() -> None:
@@ -76,15 +76,18 @@ def test_the_gradient_goes_straight_through(noisy: bool) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_noise_is_gumbels(dtype: torch.dtype) -> None:
-    """Median -ln ln 2, mean Euler's constant, variance π²/6; finite as far as noise ever reaches."""
-    found = gumbel(normal(100_000, dtype=dtype))
-    assert abs(found.median().item() + math.log(math.log(2))) < 0.02
-    assert abs(found.mean().item() - 0.5772) < 0.02
-    assert abs(found.var().item() - math.pi**2 / 6) < 0.05
-    far = gumbel(torch.tensor([-12.0, 12.0, 40.0], dtype=dtype))
-    assert far.isfinite().all()
-    assert (far.diff() >= 0).all()
+def test_the_noise_is_exponential(dtype: torch.dtype) -> None:
+    """Median ln 2, mean and variance 1; exact and finite as far as noise ever reaches."""
+    found = exponential(normal(100_000, dtype=dtype))
+    assert abs(found.median().item() - math.log(2)) < 0.01
+    assert abs(found.mean().item() - 1) < 0.015
+    assert abs(found.var().item() - 1) < 0.05
+    far = torch.tensor([-10.0, -6.0, 0.0, 6.0, 10.0], dtype=torch.float64)
+    torch.testing.assert_close(exponential(far.to(dtype)).double(), -torch.special.log_ndtr(far), rtol=1e-5, atol=0)
+    beyond = exponential(torch.tensor([-40.0, 40.0], dtype=dtype))
+    assert beyond.isfinite().all()
+    assert beyond[0] > 80
+    assert 0 < beyond[1] < 1e-30
 
 
 def test_detached_it_has_no_gradient() -> None:

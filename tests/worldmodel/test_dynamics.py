@@ -17,9 +17,7 @@ def arrived(dynamics: Dynamics, state: State, action: Tensor) -> Tensor:
     """The mean of the next state; of categorical variables the probabilities, whose gradient goes straight through."""
     prior = dynamics.prior(dynamics.advance(state, action)[1])
     after = dynamics.step(state, action)
-    return (
-        torch.cat([after.deter, prior.logits.exp().flatten(-2)], -1) if isinstance(prior, Categorical) else after.vector
-    )
+    return torch.cat([after.deter, prior[0].flatten(-2)], -1) if isinstance(prior, Categorical) else after.vector
 
 
 @every_dynamics

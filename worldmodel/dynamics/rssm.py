@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worldmodel.distributions import Distribution, Family, NormalLatent, PointLatent
+from worldmodel.distributions import CategoricalLatent, Distribution, Family, NormalLatent
 from worldmodel.interface import Linearization, State
 from worldmodel.kernels.rssm_rollout import MIN_STD, RSSMWeights, rssm_rollout
-from worldmodel.linearize import linearize_by_autodiff
 from worldmodel.networks import elu_slope, gru
 from worldmodel.rollout import rollout_by_steps
 
@@ -78,12 +77,10 @@ class RSSM(nn.Module):
         return RSSMWeights(self.inputs.weight, self.inputs.bias, *gates, *prior)
 
     def linearize(self, states: State, actions: Tensor) -> Linearization:
-        """Jacobians of the mean step; those of categorical variables are of the straight-through gradient.
+        """Closed-form Jacobians of the mean step: the chain rule through the GRU, two batched products a layer.
 
-        Closed form but for these: the chain rule through the GRU, two batched products a layer.
+        Those of categorical variables are of the straight-through gradient.
         """
-        if not isinstance(self.latent, NormalLatent | PointLatent):
-            return linearize_by_autodiff(self.step, states, actions)
         h, s_width = states.deter, self.stoch
         u = self.inputs(torch.cat([states.stoch, actions], -1))
         x = functional.elu(u)
@@ -103,8 +100,10 @@ class RSSM(nn.Module):
         by_deter = by_deter + torch.diag_embed(z)
 
         following = n + z * (h - n)
-        dp = elu_slope(self.prior_hidden(following))[..., None] * self.prior_hidden.weight
-        to_mean = self.prior_stats.weight[:s_width] @ dp  # d mean' / d h'
+        p = self.prior_hidden(following)
+        to_mean = self.prior_stats.weight[:s_width] @ (elu_slope(p)[..., None] * self.prior_hidden.weight)
+        if isinstance(self.latent, CategoricalLatent):
+            to_mean = self.latent.slope(self.prior_stats(functional.elu(p)), to_mean)  # d s' / d h'
         by_state = torch.cat([by_deter, by_input[..., :s_width]], -1)
         by_action = by_input[..., s_width:]
         A = torch.cat([by_state, to_mean @ by_state], -2)
