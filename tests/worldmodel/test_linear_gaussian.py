@@ -55,7 +55,7 @@ class Exact(nn.Module):
     ``seen`` is, for each dimension, how much of the predicted mean is kept, what is added to it, and the raw std.
     """
 
-    memory = 0
+    memory, alone = 0, False
 
     def __init__(self, dynamics: LinearGaussian, decoder: LinearDecoder, future: bool):
         super().__init__()
@@ -89,7 +89,7 @@ class Exact(nn.Module):
 class Affine(nn.Module):
     """Any posterior whose mean is affine in the prediction and the image: random weights."""
 
-    memory = 0
+    memory, alone = 0, False
 
     def __init__(self, scale: float, seed: int):
         super().__init__()
