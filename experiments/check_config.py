@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from experiments.config import TrainConfig
+from experiments.config import ActorConfig, TrainConfig
 from experiments.data_source import shapes
 from experiments.environment import Shapes
 from experiments.errors import UserError
@@ -19,6 +19,7 @@ def check(config: TrainConfig) -> None:
     """Raises UserError, with the rule, what came and what to do."""
     form = shapes(config)
     check_numbers(config)
+    check_actor(config.actor)
     check_size(form, config)
     try:
         model = build(config.model, form.observation, form.action, form.discrete)
@@ -39,6 +40,17 @@ def check_numbers(config: TrainConfig) -> None:
     require(config.clip > 0, "clip", "greater than 0", config.clip)
     rates = config.learning_rate > 0 and config.final_learning_rate >= 0
     require(rates, "learning_rate", "greater than 0", min(config.learning_rate, config.final_learning_rate))
+
+
+def check_actor(config: ActorConfig) -> None:
+    for name in ("hidden", "horizon", "starts"):
+        require(getattr(config, name) >= 1, f"actor.{name}", "at least 1", getattr(config, name))
+    for name in ("learning_rate", "critic_learning_rate", "clip", "train_ratio"):
+        require(getattr(config, name) > 0, f"actor.{name}", "greater than 0", getattr(config, name))
+    for name in ("discount", "follow"):
+        require(0 < getattr(config, name) <= 1, f"actor.{name}", "in (0, 1]", getattr(config, name))
+    require(0 <= config.mixing <= 1, "actor.mixing", "in [0, 1]", config.mixing)
+    require(config.entropy >= 0, "actor.entropy", "at least 0", config.entropy)
 
 
 def check_size(form: Shapes, config: TrainConfig) -> None:

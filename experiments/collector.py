@@ -10,7 +10,7 @@ import io
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol
@@ -21,16 +21,21 @@ import torch
 from experiments import environment
 from experiments.config import TrainConfig, from_json, to_json
 from experiments.planning import make_planner
+from experiments.policies import build_agent
 from experiments.seeds import torch_generator, training_seed
-from planners.episode import run_episode
+from planners.actor_critic.agent import ActorCritic
+from planners.actor_critic.policy import ActorPlanner
+from planners.episode import Run, run_episode
+from planners.interface import Planner
 from planners.objective import LearnedReward
 from worldmodel.build import build
-from worldmodel.episode import Episode
 from worldmodel.sequence_vae import SequenceVAE
+
+Modules = Mapping[str, torch.nn.Module]  # "model", and "agent" where it is not a planner alone
 
 
 class Job(NamedTuple):
-    """Collect round ``number`` with these weights (a state dict, serialised)."""
+    """Collect round ``number`` with these weights (state dicts by module, serialised)."""
 
     number: int
     weights: bytes
@@ -39,8 +44,8 @@ class Job(NamedTuple):
 class Collector(Protocol):
     """`start` a round's collecting, then fetch its `result`, in turn."""
 
-    def start(self, number: int, model: SequenceVAE) -> None: ...
-    def result(self) -> list[Episode]: ...
+    def start(self, number: int, modules: Modules) -> None: ...
+    def result(self) -> list[Run]: ...
     def close(self) -> None: ...
 
 
@@ -53,13 +58,13 @@ class InlineCollector:
 
     def __init__(self, config: TrainConfig) -> None:
         self._collect = episode_source(config)
-        self._episodes: list[Episode] = []
+        self._runs: list[Run] = []
 
-    def start(self, number: int, model: SequenceVAE) -> None:
-        self._episodes = self._collect(Job(number, pack(model)))
+    def start(self, number: int, modules: Modules) -> None:
+        self._runs = self._collect(Job(number, pack(modules)))
 
-    def result(self) -> list[Episode]:
-        return self._episodes
+    def result(self) -> list[Run]:
+        return self._runs
 
     def close(self) -> None:
         """Nothing to close."""
@@ -78,10 +83,10 @@ class ProcessCollector:
         _start_deaf(self._process)
         theirs.close()
 
-    def start(self, number: int, model: SequenceVAE) -> None:
-        self._pipe.send(Job(number, pack(model)))
+    def start(self, number: int, modules: Modules) -> None:
+        self._pipe.send(Job(number, pack(modules)))
 
-    def result(self) -> list[Episode]:
+    def result(self) -> list[Run]:
         try:
             answer = self._pipe.recv()
         except EOFError as error:
@@ -100,28 +105,42 @@ class ProcessCollector:
         self._process.join(5)
 
 
-def pack(model: SequenceVAE) -> bytes:
+def pack(modules: Modules) -> bytes:
     buffer = io.BytesIO()
-    torch.save({name: value.cpu() for name, value in model.state_dict().items()}, buffer)
+    states = {part: module.state_dict() for part, module in modules.items()}
+    torch.save({part: {name: x.cpu() for name, x in state.items()} for part, state in states.items()}, buffer)
     return buffer.getvalue()
 
 
-def episode_source(config: TrainConfig) -> Callable[[Job], list[Episode]]:
-    """A function from a job to its episodes, holding the environments and a model to load weights into."""
+def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
+    """A function from a job to its episodes, holding the environments and modules to load weights into."""
     env = environment.make(config.env, config.episodes, config.size, config.envs)
     form = environment.shapes(config.env, config.size)
     model = build(config.model, form.observation, form.action, form.discrete)
-    model.eval().requires_grad_(False)
+    modules: dict[str, torch.nn.Module] = {"model": model}
+    if config.agent != "planner":
+        modules["agent"] = build_agent(config.actor, model.sizes)
+    for module in modules.values():
+        module.eval().requires_grad_(False)
 
-    def collect(job: Job) -> list[Episode]:
-        model.load_state_dict(torch.load(io.BytesIO(job.weights), weights_only=True))
+    def collect(job: Job) -> list[Run]:
+        for name, weights in torch.load(io.BytesIO(job.weights), weights_only=True).items():
+            modules[name].load_state_dict(weights)
         generator = torch_generator(config.seed, "collect", job.number)
-        planner = make_planner(config.collect, model, LearnedReward(model), generator)
+        planner = collecting_planner(config, model, modules.get("agent"), generator)
         seed = training_seed(config.seed, job.number)
-        runs = run_episode(model, planner, env, seed, noise_std=noise_levels(config), generator=generator)
-        return [run.episode for run in runs]
+        return run_episode(model, planner, env, seed, noise_std=noise_levels(config), generator=generator)
 
     return collect
+
+
+def collecting_planner(
+    config: TrainConfig, model: SequenceVAE, agent: torch.nn.Module | None, generator: torch.Generator
+) -> Planner:
+    """The planner of ``config.collect``, or the agent's policy, sampled."""
+    if not isinstance(agent, ActorCritic):
+        return make_planner(config.collect, model, LearnedReward(model), generator)
+    return ActorPlanner(model, LearnedReward(model), generator, agent.actor, config.actor.horizon, sample=True)
 
 
 def _start_deaf(process: BaseProcess) -> None:

@@ -15,7 +15,8 @@ class PlannerConfig:
     """Which planner, and how hard it thinks. None takes the planner's own default."""
 
     name: str = "cem"
-    """random-shooting, cem, icem, mppi, tdmpc, ilqr or gradient."""
+    """random-shooting, cem, icem, mppi, tdmpc, ilqr, gradient; where a run has learned them actor, distilled, and any
+    planner with +value or +policy."""
     horizon: int = 15
     """Steps looked ahead."""
     iterations: int | None = None
@@ -42,6 +43,37 @@ class PlannerConfig:
     """Of Adam on the actions (gradient)."""
     discount: float = 1.0
     """Weight of a reward one step later."""
+
+
+@dataclass(frozen=True)
+class ActorConfig:
+    """How an actor and its critic learn in the model's imagination."""
+
+    hidden: int = 128
+    """Width of the two hidden layers of each."""
+    horizon: int = 15
+    """Steps imagined."""
+    starts: int = 128
+    """Filtered states per update that imagination starts from."""
+    discount: float = 0.97
+    """Weight of a reward one step later."""
+    mixing: float = 0.95
+    """λ of the returns: 0 trusts the critic after one step, 1 after the last alone."""
+    entropy: float = 3e-3
+    """Weight of the entropy bonus, in returns per nat."""
+    gradient: Literal["pathwise", "score"] = "pathwise"
+    """Through the dynamics, or by the score function where latents or actions are discrete."""
+    sample_latent: bool = False
+    """Imagine with sampled dynamics rather than with their mean."""
+    follow: float = 0.02
+    """How far the slow critic moves towards the critic per update."""
+    learning_rate: float = 3e-4
+    """Of the actor."""
+    critic_learning_rate: float = 1e-3
+    clip: float = 100.0
+    """Largest gradient norm, of each."""
+    train_ratio: float = 1.0
+    """Updates of the agent per update of the model."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +141,10 @@ class TrainConfig:
     """The planner that collects."""
     planner: PlannerConfig = field(default_factory=lambda: PlannerConfig("cem", 15, 4, 150, 15, colour=1.5))
     """The planner that evaluates, unless `evaluate` says otherwise."""
+    agent: Literal["planner", "actor-critic"] = "planner"
+    """Who collects: the planner of --collect, or an actor that learns in imagination beside the model."""
+    actor: ActorConfig = field(default_factory=ActorConfig)
+    """The actor-critic's numbers."""
     data: Annotated[DataSource | None, tyro.conf.Suppress, tyro.conf.Fixed] = None
     """Set by --data: nothing is collected, and no environment is made."""
 
@@ -124,6 +160,7 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
         values["model"] = ModelConfig(**values["model"])
         values["collect"] = PlannerConfig(**values["collect"])
         values["planner"] = PlannerConfig(**values["planner"])
+        values["actor"] = ActorConfig(**values["actor"])
         if values["data"]:
             data = values["data"]
             values["data"] = DataSource(**data | {"observation": tuple(data["observation"])})

@@ -26,5 +26,5 @@ def held_out_losses(model: SequenceVAE, config: TrainConfig) -> dict[str, float]
     for _ in range(BATCHES):
         batch = Batch(*(field.to(device) for field in replay.sample(config.batch, config.length, drawn)))
         noise = torch.randn((config.batch, config.length, config.model.stoch), generator=generator).to(device)
-        found.append({name: float(value) for name, value in mean_losses(model, batch, noise, 0).items()})
+        found.append({name: float(value) for name, value in mean_losses(model, batch, noise, 0)[0].items()})
     return {name: sum(one[name] for one in found) / BATCHES for name in found[0]}

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from experiments.config import TrainConfig
 
-SHOWN = ("loss", "image", "reward", "kl", "open_loop_image", "open_loop_reward")
+MODEL = ("loss", "image", "reward", "kl", "open_loop_image", "open_loop_reward")
+SHOWN = (*MODEL, "imagined_return", "critic_error", "actor_entropy")
 
 
 class TrainingProgress:

@@ -23,16 +23,19 @@ from experiments.collector import Collector, InlineCollector, ProcessCollector
 from experiments.config import TrainConfig, to_json
 from experiments.data_source import shapes, stored_replay
 from experiments.held_out import held_out_losses
+from experiments.imagination_gap import Gap, imagination_gap
+from experiments.learner import Learner, due, make_learner
 from experiments.metrics import Metrics
 from experiments.schedule import cosine
 from experiments.seeds import numpy_generator, torch_generator, training_seed
-from planners.episode import run_episode
+from planners.episode import Run, run_episode
 from planners.random_policy import RandomPolicy
 from worldmodel import checkpoint
 from worldmodel.averaging import WeightAverage
 from worldmodel.build import build
 from worldmodel.episode import Episode
 from worldmodel.fit import update
+from worldmodel.interface import State
 from worldmodel.replay import Batch, Replay
 from worldmodel.sequence_vae import SequenceVAE
 
@@ -59,17 +62,25 @@ class Training:
     replay: Replay
     noise: torch.Generator
     batches: np.random.Generator
+    learner: Learner | None = None
     round: int = 0
     updates: int = 0
     seconds: float = 0.0
 
     @property
     def generators(self) -> dict[str, torch.Generator | np.random.Generator]:
-        return {"noise": self.noise, "batches": self.batches}
+        own: dict[str, torch.Generator | np.random.Generator] = {"noise": self.noise, "batches": self.batches}
+        return own | ({"agent": self.learner.generator} if self.learner else {})
 
     @property
     def optimizers(self) -> dict[str, checkpoint.Stateful]:
-        return {"adam": self.optimizer, "average": self.average}
+        own: dict[str, checkpoint.Stateful] = {"adam": self.optimizer, "average": self.average}
+        return own | (dict(self.learner.optimizers) if self.learner else {})
+
+    @property
+    def beside(self) -> dict[str, torch.nn.Module]:
+        """What is learned beside the model."""
+        return {"agent": self.learner.module} if self.learner else {}
 
 
 def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
@@ -99,13 +110,16 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
     average = WeightAverage(model.parameters(), config.average)
     noise = torch_generator(config.seed, "noise", device=device.type)
-    return Training(config, folder, model, optimizer, average, replay, noise, numpy_generator(config.seed, "batches"))
+    batches, learner = numpy_generator(config.seed, "batches"), make_learner(config, model.sizes, device)
+    return Training(config, folder, model, optimizer, average, replay, noise, batches, learner)
 
 
 def resume(config: TrainConfig, folder: Path, device: torch.device) -> Training:
     """The run in ``folder`` as its last checkpoint left it."""
     training = assemble(config, folder, stored_replay(config, folder), device)
-    progress = checkpoint.restore(folder / "checkpoint", training.model, training.optimizers, training.generators)
+    progress = checkpoint.restore(
+        folder / "checkpoint", training.model, training.optimizers, training.generators, training.beside
+    )
     training.round, training.updates = progress["round"], progress["updates"]
     training.seconds = progress["seconds"]
     if not config.data:
@@ -124,7 +138,9 @@ def save(training: Training) -> None:
         "episodes": position,
     }
     folder, config = training.folder / "checkpoint", to_json(training.config)
-    checkpoint.save(folder, training.model, training.optimizers, config, progress, training.generators)
+    checkpoint.save(
+        folder, training.model, training.optimizers, config, progress, training.generators, beside=training.beside
+    )
     if not training.config.data:
         training.replay.mark(position)
 
@@ -163,7 +179,7 @@ def one_round(training: Training, collector: Collector, progress: Progress) -> N
     # before the first round nothing is known, after the last nothing is learned
     collecting = 0 < training.round < config.rounds - 1
     if collecting:
-        collector.start(training.round, training.model)
+        collector.start(training.round, {"model": training.model, **training.beside})
     fit(training, progress)
     if collecting:
         add(training, collector.result(), progress)
@@ -189,8 +205,9 @@ def fit(training: Training, progress: Progress) -> None:
         batch = Batch(*(field.to(device) for field in batch))
         noise = torch.randn(shape, generator=training.noise, device=device)
         offset = int(training.batches.integers(min(config.model.open_loop_steps, config.length - 1)))
-        losses = update(model, training.optimizer, batch, noise, offset, config.clip)
+        losses, states = update(model, training.optimizer, batch, noise, offset, config.clip)
         training.average.update()
+        losses = losses | learn(training, batch, states)
         training.updates += 1
         if training.updates % LOG_EVERY == 0 or left == 0:
             values = {name: float(value) for name, value in losses.items()}
@@ -199,14 +216,32 @@ def fit(training: Training, progress: Progress) -> None:
     training.average.swap()
 
 
-def add(training: Training, episodes: list[Episode], progress: Progress) -> None:
-    returns = [float(episode.reward.sum()) for episode in episodes]
-    for episode in episodes:
-        training.replay.add(episode)
-    Metrics(training.folder / "metrics.jsonl").write(
-        training.updates, episodes=training.replay.position(), returns=returns
-    )
+def learn(training: Training, batch: Batch, states: State) -> dict[str, torch.Tensor]:
+    """The agent's updates that are due beside this one of the model, from the states that it just filtered."""
+    found: dict[str, torch.Tensor] = {}
+    if training.learner:
+        for _ in range(due(training.updates, training.config.actor.train_ratio)):
+            found = training.learner.learn(training.model, batch, states)
+    return found
+
+
+def add(training: Training, runs: list[Run], progress: Progress) -> None:
+    """The log has the returns, and what the first episode, the one without noise, promised and paid per plan."""
+    returns = [float(run.episode.reward.sum()) for run in runs]
+    for run in runs:
+        training.replay.add(run.episode)
+    gap = quietest_gap(runs[0], training.config)
+    values = {"predicted": gap.predicted, "realised": gap.realised} if math.isfinite(gap.predicted) else {}
+    metrics = Metrics(training.folder / "metrics.jsonl")
+    metrics.write(training.updates, episodes=training.replay.position(), returns=returns, **values)
     progress.collected(training.replay.position(), returns)
+
+
+def quietest_gap(run: Run, config: TrainConfig) -> Gap:
+    horizon = config.collect.horizon if config.agent == "planner" else config.actor.horizon
+    discount = config.collect.discount if config.agent == "planner" else 1.0
+    horizons = np.full(len(run.value), horizon)
+    return imagination_gap(run.value, horizons, run.episode.reward, bool(run.episode.terminated[-1]), discount)
 
 
 def seed_episodes(config: TrainConfig) -> list[Episode]:

@@ -3,6 +3,7 @@
 A checkpoint is a folder of plain files (see `worldmodel.checkpoint_files` for how it survives a crash):
 
     model.safetensors   weights and buffers of the module
+    NAME.safetensors    the same of what is learned beside it, e.g. an agent
     config.json         what is needed to build the module again: environment, sizes, choices
     progress.json       counters and seeds
     random.json         states of the random generators
@@ -33,6 +34,7 @@ from worldmodel.checkpoint_files import CheckpointError, newest, read, write
 __all__ = ["CheckpointError", "Generator", "load_config", "load_progress", "load_weights", "newest", "restore", "save"]
 
 Generator = torch.Generator | np.random.Generator
+NOTHING: Mapping[str, nn.Module] = {}
 
 
 class Stateful(Protocol):
@@ -50,10 +52,12 @@ def save(
     progress: Mapping[str, Any],
     generators: Mapping[str, Generator],
     keep: int = 2,
+    beside: Mapping[str, nn.Module] = NOTHING,
 ) -> Path:
     """Write a checkpoint whole or not at all and keep the newest ``keep``; returns its folder.
 
     config, progress: anything that JSON can hold. optimizers may be empty, for a checkpoint to use but not to resume.
+    beside: other modules by name.
     """
     if keep < 1:
         raise CheckpointError(
@@ -65,6 +69,7 @@ def save(
         "progress.json": _json("progress", progress),
         "random.json": _json("generators", {name: _state(generator) for name, generator in generators.items()}),
         "optimizers.pt": _optimizers(optimizers),
+        **{f"{name}.safetensors": _weights(part) for name, part in beside.items()},
     }
     return write(Path(folder), files, keep)
 
@@ -79,10 +84,13 @@ def load_progress(folder: str | Path) -> dict[str, Any]:
     return json.loads(read(newest(Path(folder)), "progress.json"))
 
 
-def load_weights(folder: str | Path, module: nn.Module) -> None:
-    """Put the stored weights into ``module``, wherever its parameters are. It is unchanged when they do not fit."""
+def load_weights(folder: str | Path, module: nn.Module, name: str = "model") -> None:
+    """Put the stored weights into ``module``, wherever its parameters are. It is unchanged when they do not fit.
+
+    name: of a module that was saved ``beside`` the model.
+    """
     path = newest(Path(folder))
-    _put_weights(path, read(path, "model.safetensors"), module)
+    _put_weights(path, read(path, f"{name}.safetensors"), module)
 
 
 def restore(
@@ -90,6 +98,7 @@ def restore(
     module: nn.Module,
     optimizers: Mapping[str, Stateful],
     generators: Mapping[str, Generator],
+    beside: Mapping[str, nn.Module] = NOTHING,
 ) -> dict[str, Any]:
     """Put back everything that `save` was given, under the same names, and return the progress.
 
@@ -98,10 +107,13 @@ def restore(
     path = newest(Path(folder))
     read(path, "config.json")
     weights, progress = read(path, "model.safetensors"), json.loads(read(path, "progress.json"))
+    others = {name: read(path, f"{name}.safetensors") for name in beside}
     random, stored = json.loads(read(path, "random.json")), _read_optimizers(path)
     _check_names(path, "optimizers", stored, optimizers)
     _check_names(path, "generators", random, generators)
     _put_weights(path, weights, module)
+    for name, part in beside.items():
+        _put_weights(path, others[name], part)
     for name, optimizer in optimizers.items():
         _put_optimizer(path, name, stored[name], optimizer)
     for name, generator in generators.items():
@@ -119,7 +131,7 @@ def _put_weights(path: Path, data: bytes, module: nn.Module) -> None:
     try:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
-        raise CheckpointError(f"model.safetensors in {path} must hold tensors; {error}. Train again.") from error
+        raise CheckpointError(f"The weights in {path} must be tensors; {error}. Train again.") from error
     problems = _misfits(tensors, module.state_dict())
     if problems:
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from worldmodel.interface import State
 from worldmodel.sequence_vae import Sequences, SequenceVAE
 
 LOGGED_ONLY = ("kl",)
@@ -16,17 +17,26 @@ class NonFiniteLoss(RuntimeError):
     """A loss or a gradient became NaN or infinite; no parameter was changed by the update that found it."""
 
 
+class Updated(NamedTuple):
+    """losses: the mean over valid rows of every term, their sum ``loss``, and the gradient norm before clipping.
+
+    states: ``[batch, time, latent]``, filtered with the parameters before the update; constants.
+    """
+
+    losses: dict[str, Tensor]
+    states: State
+
+
 def update(
     model: SequenceVAE, optimizer: torch.optim.Optimizer, batch: Sequences, noise: Tensor, offset: int, clip: float
-) -> dict[str, Tensor]:
+) -> Updated:
     """One update on windows ``[batch, time, ...]`` with posterior noise ``[batch, time, stoch]``.
 
     offset: first row from which the model predicts open loop, see `SequenceVAE.losses`.
 
-    Returns the mean over valid rows of every loss term, their sum ``loss``, and the gradient norm before clipping.
     Raises `NonFiniteLoss` before the parameters are touched.
     """
-    terms = mean_losses(model, batch, noise, offset)
+    terms, states = mean_losses(model, batch, noise, offset)
     loss = terms.pop("loss")
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -34,15 +44,19 @@ def update(
     if not torch.isfinite(loss + norm):
         raise NonFiniteLoss(describe(terms, norm))
     optimizer.step()
-    return {"loss": loss.detach(), **{k: v.detach() for k, v in terms.items()}, "gradient_norm": norm}
+    losses = {"loss": loss.detach(), **{k: v.detach() for k, v in terms.items()}, "gradient_norm": norm}
+    return Updated(losses, states.map(Tensor.detach))
 
 
-def mean_losses(model: SequenceVAE, batch: Sequences, noise: Tensor, offset: int) -> dict[str, Tensor]:
-    """Mean over valid rows of every term of `SequenceVAE.losses`, and ``loss``, the sum of those that are trained."""
+def mean_losses(model: SequenceVAE, batch: Sequences, noise: Tensor, offset: int) -> tuple[dict[str, Tensor], State]:
+    """Mean over valid rows of every term of `SequenceVAE.losses`, and ``loss``, the sum of those that are trained; and
+    the filtered states.
+    """
+    losses, states = model.losses_and_states(batch, noise, offset)
     rows = batch.valid.sum()
-    terms = {name: term.sum() / rows for name, term in model.losses(batch, noise, offset).items()}
+    terms = {name: term.sum() / rows for name, term in losses.items()}
     loss = torch.stack([term for name, term in terms.items() if name not in LOGGED_ONLY]).sum()
-    return {"loss": loss, **terms}
+    return {"loss": loss, **terms}, states
 
 
 def describe(terms: dict[str, Tensor], norm: Tensor) -> str:

@@ -226,11 +226,17 @@ class SequenceVAE(nn.Module):
 
     def losses(self, batch: Sequences, noise: Tensor | None = None, offset: int = 0) -> dict[str, Tensor]:
         """The terms of the objective in nats, each ``[batch, time]``, zero where the row is not valid."""
+        return self.losses_and_states(batch, noise, offset)[0]
+
+    def losses_and_states(
+        self, batch: Sequences, noise: Tensor | None = None, offset: int = 0
+    ) -> tuple[dict[str, Tensor], State]:
+        """`losses`, and the filtered states ``[batch, time, latent]`` that they were computed from."""
         require_shape(batch.observation, self.sizes.observation)
         images = to_model(batch.observation, batch.action.dtype)
         inferred = self._observe(batch, images, noise)
         terms = self.objective(self, Window(batch, images, noise, offset), inferred)
-        return {name: term * batch.valid for name, term in terms.items()}
+        return {name: term * batch.valid for name, term in terms.items()}, inferred.states
 
     def likelihoods(self, window: Window, latent: Tensor) -> dict[str, Tensor]:
         """Negative log-likelihoods of everything that ``latent [batch, time, latent]`` should tell, ``[batch, time]``.

@@ -27,6 +27,10 @@ from planners.interface import Objective
 from worldmodel.interface import State, WorldModel
 
 
+class NonFiniteAgent(RuntimeError):
+    """A loss or a gradient of actor or critic became NaN or infinite; no parameter was changed by that update."""
+
+
 class Settings(NamedTuple):
     """horizon: steps imagined. discount: per step. mixing: λ. entropy: weight of the bonus, in scaled returns per nat.
 
@@ -71,7 +75,7 @@ def update(
 
     Returns means for the log: losses and gradient norms, ``actor_entropy`` in nats, ``critic_error`` (mean |R - v| in
     units of return), ``imagined_return`` (the λ-return of the starts) and ``imagined_reward`` per step. Raises
-    FloatingPointError, before any parameter is touched, where a loss or gradient is not finite.
+    NonFiniteAgent before any parameter is touched.
     """
     pathwise = settings.gradient == "pathwise"
     with torch.set_grad_enabled(pathwise):
@@ -137,7 +141,7 @@ def step(
     found = {"actor_loss": actor_loss.detach(), "critic_loss": critic_loss.detach(), **norms}
     if not torch.isfinite(torch.stack(list(found.values()))).all():
         came = {name: f"{value.item():.4g}" for name, value in found.items()}
-        raise FloatingPointError(
+        raise NonFiniteAgent(
             f"Losses and gradients of actor and critic must be finite; got {came}. Their weights are those of the last "
             "good update. Lower the learning rate or imagine fewer steps."
         )

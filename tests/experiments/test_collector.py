@@ -9,6 +9,7 @@ import torch
 
 from experiments.collector import CollectorDied, InlineCollector, ProcessCollector
 from experiments.environment import shapes
+from experiments.learner import make_learner
 from experiments.presets import preset
 from worldmodel.build import build
 from worldmodel.sequence_vae import SequenceVAE
@@ -34,9 +35,9 @@ def test_another_process_collects_the_same_episodes(beside: ProcessCollector) ->
     within = InlineCollector(CONFIG)
     for number in (1, 2):
         for collector in (within, beside):
-            collector.start(number, model(number))
+            collector.start(number, {"model": model(number)})
         for mine, theirs in zip(within.result(), beside.result(), strict=True):
-            for field, again in zip(mine, theirs, strict=True):
+            for field, again in zip(mine.episode, theirs.episode, strict=True):
                 np.testing.assert_array_equal(field, again)
 
 
@@ -44,15 +45,31 @@ def test_rounds_and_weights_make_a_difference() -> None:
     collector = InlineCollector(CONFIG)
 
     def actions(number: int, weights: int) -> bytes:
-        collector.start(number, model(weights))
-        return collector.result()[0].action.tobytes()
+        collector.start(number, {"model": model(weights)})
+        return collector.result()[0].episode.action.tobytes()
 
     assert len({actions(1, 0), actions(2, 0), actions(1, 5)}) == 3
 
 
+def test_an_agent_collects_with_the_weights_it_is_sent_sampling_its_policy() -> None:
+    config = replace(CONFIG, agent="actor-critic", action_noise=0.0)
+    collector, learner = InlineCollector(config), make_learner(config, model().sizes, torch.device("cpu"))
+    assert learner is not None
+
+    def actions(bias: float) -> np.ndarray:
+        torch.nn.init.constant_(learner.module.actor.net[-1].bias[:1], bias)
+        collector.start(1, {"model": model(), "agent": learner.module})
+        return collector.result()[0].episode.action[1:, 0]
+
+    left, right = actions(-5.0), actions(5.0)
+    assert left.mean() < -0.7
+    assert right.mean() > 0.7
+    assert left.std() > 0.01
+
+
 def test_an_error_over_there_is_raised_here(beside: ProcessCollector) -> None:
     wrong = build(replace(CONFIG.model, deter=7), (32, 32, 3), 1)
-    beside.start(3, wrong)
+    beside.start(3, {"model": wrong})
     with pytest.raises(RuntimeError, match="size mismatch"):
         beside.result()
 

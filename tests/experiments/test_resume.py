@@ -9,15 +9,17 @@ import torch
 
 from experiments import run_folder
 from experiments.commands.train import prepare
-from experiments.config import PlannerConfig
+from experiments.config import PlannerConfig, TrainConfig
 from experiments.presets import preset
 from experiments.train import train
 from tests.worldmodel.kills import Say, killed_during, run_apart
+from worldmodel.checkpoint import newest
 
 from .equal_runs import assert_equal_runs
 
 LAZY = PlannerConfig("cem", 2, candidates=2, iterations=1, elites=1)
 CONFIG = replace(preset("tiny"), updates=3, batch=2, length=4, collect=LAZY)
+AGENT = replace(CONFIG, agent="actor-critic")
 KILLS = ((0, 0.03), (1, 0.0), (2, 0.002), (2, 0.1), (3, 0.005))
 """After how many rounds of updates, and how many seconds later: while collecting, adding, saving."""
 
@@ -35,11 +37,11 @@ class Saying:
         """Said by `updated`."""
 
 
-def go_on(folder: Path, say: Say) -> None:
+def go_on(folder: Path, say: Say, config: TrainConfig = CONFIG) -> None:
     torch.set_num_threads(1)
     if not folder.exists():
-        run_folder.create(folder, CONFIG)
-    train(prepare(CONFIG, folder, torch.device("cpu")), Saying(say), workers=0)
+        run_folder.create(folder, config)
+    train(prepare(config, folder, torch.device("cpu")), Saying(say), workers=0)
 
 
 def kill_and_compare(folder: str) -> None:
@@ -65,8 +67,20 @@ def kill_again_and_again(folder: str) -> None:
     assert_equal_runs(killed, whole)
 
 
+def kill_an_agent(folder: str) -> None:
+    """Actor, critic and their optimisers go on where they were, too."""
+    whole, killed = Path(folder) / "whole", Path(folder) / "killed"
+    go_on(whole, lambda _: None, AGENT)
+    run_folder.create(killed, AGENT)
+    killed_during(lambda say: go_on(killed, say, AGENT), 2, 0.01)
+    go_on(killed, lambda _: None, AGENT)
+    assert_equal_runs(killed, whole)
+    agents = [newest(run / "checkpoint") / "agent.safetensors" for run in (whole, killed)]
+    assert agents[0].read_bytes() == agents[1].read_bytes()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
-@pytest.mark.parametrize("function", ["kill_and_compare", "kill_again_and_again"])
+@pytest.mark.parametrize("function", ["kill_and_compare", "kill_again_and_again", "kill_an_agent"])
 def test_a_killed_run_resumes_to_the_bit(tmp_path: Path, function: str) -> None:
     run_apart(__name__, function, str(tmp_path))
 

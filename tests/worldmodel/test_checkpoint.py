@@ -253,3 +253,15 @@ def kill_saves(folder: str) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_a_kill_during_a_save_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
     run_apart(__name__, "kill_saves", str(tmp_path))
+
+
+def test_modules_beside_the_model_come_back_too(tmp_path: Path) -> None:
+    model, agent, other = nn.Linear(2, 2), nn.Linear(3, 1), nn.Linear(3, 1)
+    checkpoint.save(tmp_path, model, {}, {}, {}, {}, beside={"agent": agent})
+    checkpoint.restore(tmp_path, model, {}, {}, beside={"agent": other})
+    assert torch.equal(other.weight, agent.weight)
+    again = nn.Linear(3, 1)
+    checkpoint.load_weights(tmp_path, again, "agent")
+    assert torch.equal(again.bias, agent.bias)
+    with pytest.raises(CheckpointError, match=r"must list critic.safetensors"):
+        checkpoint.load_weights(tmp_path, again, "critic")

@@ -30,7 +30,7 @@ def weights(model: nn.Module) -> Tensor:
 
 
 def one_update(model: SequenceVAE, optimizer: torch.optim.Optimizer, batch: Batch) -> dict[str, Tensor]:
-    return update(model, optimizer, batch, data()[1], offset=1, clip=100.0)
+    return update(model, optimizer, batch, data()[1], offset=1, clip=100.0).losses
 
 
 def test_updates_on_one_batch_lower_its_loss() -> None:
@@ -59,7 +59,7 @@ def test_what_is_returned_are_means_over_valid_rows() -> None:
     batch = batch._replace(valid=valid)
     model, optimizer = model_and_optimizer()
     terms = model.losses(batch, noise, 1)
-    found = update(model, optimizer, batch, noise, 1, 100.0)
+    found = update(model, optimizer, batch, noise, 1, 100.0).losses
     assert set(found) == {*terms, "loss", "gradient_norm"}
     for name, term in terms.items():
         torch.testing.assert_close(found[name], term[valid].mean())
@@ -86,7 +86,7 @@ def test_the_gradient_is_clipped_and_its_norm_reported() -> None:
     batch, noise = data()
     model, _ = model_and_optimizer()
     before = weights(model)
-    found = update(model, torch.optim.SGD(model.parameters(), 0.1), batch, noise, 1, clip=0.5)
+    found = update(model, torch.optim.SGD(model.parameters(), 0.1), batch, noise, 1, clip=0.5).losses
     assert found["gradient_norm"] > 0.5
     assert math.isclose((weights(model) - before).norm().item(), 0.5 * 0.1, rel_tol=1e-3)
 
@@ -95,8 +95,8 @@ def test_gradients_of_the_last_update_are_forgotten() -> None:
     """Two updates are one update each, not one and their sum."""
     batch, noise = data()
     model, _ = model_and_optimizer()
-    found = update(model, torch.optim.SGD(model.parameters(), 0.0), batch, noise, 1, 1e9)
-    again = update(model, torch.optim.SGD(model.parameters(), 0.0), batch, noise, 1, 1e9)
+    found = update(model, torch.optim.SGD(model.parameters(), 0.0), batch, noise, 1, 1e9).losses
+    again = update(model, torch.optim.SGD(model.parameters(), 0.0), batch, noise, 1, 1e9).losses
     torch.testing.assert_close(found["gradient_norm"], again["gradient_norm"])
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from planners.actor_critic.agent import ActorCritic
 from planners.actor_critic.imagination import imagine
-from planners.actor_critic.update import Optimizers, Settings, judge, update
+from planners.actor_critic.update import NonFiniteAgent, Optimizers, Settings, judge, update
 from planners.interface import Objective
 from planners.objective import ControlPenalty, LearnedReward, Sum
 from tests.planners import toys
@@ -109,7 +109,7 @@ def test_the_entropy_bonus_keeps_the_policy_wide() -> None:
 def test_what_is_not_finite_changes_nothing_and_is_said(gradient: str) -> None:
     one = learner(toys.all_poisoned())
     before = {key: value.clone() for key, value in one.agent.state_dict().items() if key != "spread"}
-    with pytest.raises(FloatingPointError, match="must be finite"):
+    with pytest.raises(NonFiniteAgent, match="must be finite"):
         one.update(starts(4, one.generator), Settings(horizon=2, gradient=gradient))
     after = one.agent.state_dict()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
