@@ -41,7 +41,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def build_agent(config: ActorConfig, sizes: Sizes) -> ActorCritic:
-    return ActorCritic(sizes.latent, sizes.action, [config.hidden, config.hidden])
+    return ActorCritic(sizes.latent, sizes.action, [config.hidden, config.hidden], discrete=sizes.discrete)
 
 
 def policies_of(agent: ActorCritic, config: ActorConfig) -> Policies:

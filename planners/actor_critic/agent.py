@@ -16,13 +16,13 @@ MEMORY = 0.99  # of their moving average
 
 
 class ActorCritic(nn.Module):
-    """For latents of width ``latent`` and actions of width ``action``; hidden: widths of all perceptrons."""
+    """For latents of width ``latent``; hidden: widths of the layers of all perceptrons; the rest as in `Actor`."""
 
     spread: Tensor
 
-    def __init__(self, latent: int, action: int, hidden: Sequence[int], min_std: float = 0.1):
+    def __init__(self, latent: int, action: int, hidden: Sequence[int], min_std: float = 0.1, discrete: bool = False):
         super().__init__()
-        self.actor = Actor(latent, action, hidden, min_std)
+        self.actor = Actor(latent, action, hidden, min_std, discrete)
         self.critic = Critic(latent, hidden)
         self.slow = deepcopy(self.critic).requires_grad_(False)
         self.register_buffer("spread", torch.zeros(()))

@@ -7,20 +7,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from planners.actor_critic.actor import Actor, TanhNormal
-from worldmodel.distributions import Normal
+from planners.actor_critic.actor import Actor
 from worldmodel.interface import State, WorldModel
 
 
 class Imagined(NamedTuple):
-    """states: ``[batch, horizon + 1, latent]``, the start first. The rest is of the steps between them: actions with
-    the raw values they came from ``[batch, horizon, action]``, and the actor's distributions.
+    """states: ``[batch, horizon + 1, latent]``, the start first. The rest is of the steps between them, ``[batch,
+    horizon, action]``: the actions, the raw values that they came from, the noise that these were sampled with.
     """
 
     states: State
     actions: Tensor
     raw: Tensor
-    policy: TanhNormal
+    noise: Tensor
 
     @property
     def before(self) -> State:
@@ -42,17 +41,13 @@ def imagine(
     through the dynamics and the actions; the actor sees each state as a constant (Hafner 2020, algorithm 1), so a
     gradient reaches it by what its actions lead to, not by how it would have answered to other states.
     """
-    states, actions, raws, means, stds = [start], list[Tensor](), list[Tensor](), list[Tensor](), list[Tensor]()
+    states, actions, raws = [start], list[Tensor](), list[Tensor]()
     for t in range(noise.shape[1]):
-        policy = actor(states[-1].map(Tensor.detach))
-        action, raw = policy.sample(noise[:, t])
+        action, raw = actor(states[-1].map(Tensor.detach)).sample(noise[:, t])
         states.append(model.step(states[-1], action, None if latent_noise is None else latent_noise[:, t]))
         actions.append(action)
         raws.append(raw)
-        means.append(policy.normal.mean)
-        stds.append(policy.normal.std)
-    chosen = TanhNormal(Normal(torch.stack(means, 1), torch.stack(stds, 1)))
-    return Imagined(stacked(states), torch.stack(actions, 1), torch.stack(raws, 1), chosen)
+    return Imagined(stacked(states), torch.stack(actions, 1), torch.stack(raws, 1), noise)
 
 
 def stacked(states: list[State]) -> State:

@@ -5,7 +5,8 @@
 
 R_t: λ-returns with the slow critic's values; w_t: the probability that step t is reached, discounted. The gradient of
 R_0 goes through the dynamics ("pathwise"), or, where none can flow since latents or actions are discrete, by the score
-function: ``Σ_t w_t · (R_t - v(z_t)) · log π(a_t|z_t)`` ("score"; Williams 1992; Hafner 2021, eq. 6).
+function: ``Σ_t w_t · (R_t - v(z_t)) · log π(a_t|z_t)`` ("score"; Williams 1992; Hafner 2021, eq. 6). Discrete actions
+always take the latter.
 
 Dreamer's pathwise loss (Hafner 2020, eq. 7) adds up all R_t, and the gradient of each also flows into the actions
 before t that led to z_t. That counts late rewards several times: on a linear-quadratic problem the gain came out 40 %
@@ -77,18 +78,18 @@ def update(
     units of return), ``imagined_return`` (the λ-return of the starts) and ``imagined_reward`` per step. Raises
     NonFiniteAgent before any parameter is touched.
     """
-    pathwise = settings.gradient == "pathwise"
+    pathwise = settings.gradient == "pathwise" and not model.sizes.discrete
     with torch.set_grad_enabled(pathwise):
         judged = judge(agent, model, objective, start.map(Tensor.detach), generator, settings)
     states = judged.imagined.before.map(Tensor.detach)
     value = agent.critic(states).detach()
     returns, weight = judged.returns.detach(), judged.weight.detach()
-    policy = judged.imagined.policy if pathwise else agent.actor(states)
-    entropy = -policy.log_prob(policy.normal.sample(noise_of(judged.imagined)))
+    policy = agent.actor(states)
+    entropy = policy.entropy(judged.imagined.noise)
     if pathwise:
         gained = judged.returns[:, 0]
     else:
-        gained = (weight * (returns - value) * policy.log_prob(judged.imagined.raw)).sum(1)
+        gained = (weight * (returns - value) * policy.log_prob(judged.imagined.raw.detach())).sum(1)
     actor_loss = -(gained / agent.scale(returns) + settings.entropy * (weight * entropy).sum(1)).mean()
     critic_loss = (weight * agent.critic.loss(states, returns)).mean()
     norms = step(agent, optimizers, actor_loss, critic_loss, settings.clip)
@@ -124,12 +125,6 @@ def judge(
     discount = settings.discount * objective.continues(imagined.after)
     returns = lambda_returns(reward, discount, agent.slow(imagined.after), settings.mixing)
     return Judged(imagined, reward, returns, reached(discount))
-
-
-def noise_of(imagined: Imagined) -> Tensor:
-    """The standard normal numbers that the actions were sampled with."""
-    normal = imagined.policy.normal
-    return ((imagined.raw - normal.mean) / normal.std).detach()
 
 
 def step(

@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal as TorchNormal
 from torch.distributions import TanhTransform, TransformedDistribution
 
-from planners.actor_critic.actor import Actor, TanhNormal
+from planners.actor_critic.actor import Actor, Choice, TanhNormal
 from worldmodel.distributions import Normal
 from worldmodel.interface import State
 
@@ -54,3 +54,15 @@ def test_the_std_keeps_its_limits() -> None:
 def test_a_std_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"min_std must be in \(0, 1"):
         Actor(1, 1, [], min_std=0.0)
+
+
+def test_choices_are_drawn_by_their_probabilities_and_judged_as_torch_judges_them() -> None:
+    logits = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).log()
+    noise = torch.randn(20_000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    policy = Choice(logits.expand(20_000, 3))
+    action, raw = policy.sample(noise)
+    theirs = torch.distributions.OneHotCategorical(logits=logits)
+    torch.testing.assert_close(action.mean(0), logits.exp(), atol=0.01, rtol=0)
+    torch.testing.assert_close(policy.log_prob(raw), theirs.log_prob(action))
+    torch.testing.assert_close(policy.entropy(noise)[0], theirs.entropy())
+    assert policy.mode[0].tolist() == [1, 0, 0]

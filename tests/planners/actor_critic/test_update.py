@@ -1,5 +1,6 @@
 """Updates in imagination: whose gradient goes where, what is logged, what is refused; and a problem with an answer."""
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -14,7 +15,7 @@ from planners.objective import ControlPenalty, LearnedReward, Sum
 from tests.planners import toys
 from tests.worldmodel.examples import CONFIGS
 from worldmodel.build import build
-from worldmodel.interface import State, WorldModel
+from worldmodel.interface import Sizes, State, WorldModel
 
 GRADIENTS = ("pathwise", "score")
 
@@ -36,7 +37,8 @@ class Learner:
 def learner(model: WorldModel, objective: Objective | None = None, rate: float = 1e-2, min_std: float = 0.1) -> Learner:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        agent = ActorCritic(model.sizes.latent, model.sizes.action, [64, 64], min_std)
+        sizes = model.sizes
+        agent = ActorCritic(sizes.latent, sizes.action, [64, 64], min_std, sizes.discrete)
     optimizers = Optimizers(*(torch.optim.Adam(part.parameters(), lr=rate) for part in (agent.actor, agent.critic)))
     return Learner(model, objective or LearnedReward(model), agent, optimizers, torch.Generator().manual_seed(0))
 
@@ -122,6 +124,28 @@ def test_the_same_seed_gives_the_same_agent() -> None:
             each.update(starts(8, each.generator), Settings(horizon=3))
     pairs = zip(one.agent.state_dict().values(), other.agent.state_dict().values(), strict=True)
     assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
+
+
+class Steps(toys.Toy):
+    """A walker that steps left, stays, or steps right."""
+
+    @property
+    def sizes(self) -> Sizes:
+        return super().sizes._replace(action=3, discrete=True)
+
+
+def test_discrete_actions_are_learned_by_the_score_function() -> None:
+    """The reward is highest at 0.5: right of it the policy steps left, left of it right."""
+    toy = Steps(
+        lambda z, a: z + torch.cat([(a[..., 2:] - a[..., :1]) / 4, 0 * z[..., 1:]], -1),
+        lambda z: -((z[..., 0] - 0.5) ** 2),
+    )
+    one = learner(toy)
+    for _ in range(80):
+        found = one.update(starts(64, one.generator), Settings(horizon=3, discount=0.9))
+    choice = one.agent.actor(State(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1))).mode
+    assert choice.tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert 0 <= found["actor_entropy"] <= math.log(3)
 
 
 # --- the point mass with a quadratic reward: the best policy is linear, its value a quadratic form --------------------
