@@ -45,7 +45,7 @@ def check_numbers(config: TrainConfig) -> None:
 def check_actor(config: ActorConfig) -> None:
     for name in ("hidden", "horizon", "starts"):
         require(getattr(config, name) >= 1, f"actor.{name}", "at least 1", getattr(config, name))
-    for name in ("learning_rate", "critic_learning_rate", "clip", "train_ratio"):
+    for name in ("learning_rate", "clip", "train_ratio"):
         require(getattr(config, name) > 0, f"actor.{name}", "greater than 0", getattr(config, name))
     for name in ("discount", "follow"):
         require(0 < getattr(config, name) <= 1, f"actor.{name}", "in (0, 1]", getattr(config, name))

@@ -65,11 +65,10 @@ class ActorConfig:
     """Through the dynamics, or by the score function where latents or actions are discrete."""
     sample_latent: bool = False
     """Imagine with sampled dynamics rather than with their mean."""
-    follow: float = 0.02
+    follow: float = 0.05
     """How far the slow critic moves towards the critic per update."""
-    learning_rate: float = 3e-4
-    """Of the actor."""
-    critic_learning_rate: float = 1e-3
+    learning_rate: float = 1e-3
+    """Of actor and critic; it falls with the model's."""
     clip: float = 100.0
     """Largest gradient norm, of each."""
     train_ratio: float = 1.0

@@ -15,7 +15,6 @@ from experiments.seeds import torch_generator
 from planners.actor_critic.agent import ActorCritic
 from planners.actor_critic.update import Optimizers, Settings, update
 from planners.objective import LearnedReward
-from worldmodel import checkpoint
 from worldmodel.interface import Sizes, State, WorldModel
 from worldmodel.replay import Batch
 
@@ -28,7 +27,7 @@ class Learner(Protocol):
     @property
     def module(self) -> nn.Module: ...
     @property
-    def optimizers(self) -> Mapping[str, checkpoint.Stateful]: ...
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]: ...
     def learn(self, model: WorldModel, batch: Batch, states: State) -> dict[str, Tensor]:
         """One update on windows ``[batch, time, ...]`` with their filtered states; numbers for the log."""
         ...
@@ -44,7 +43,7 @@ class ImaginationLearner:
     generator: torch.Generator
 
     @property
-    def optimizers(self) -> Mapping[str, checkpoint.Stateful]:
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
         return self.parts._asdict()
 
     def learn(self, model: WorldModel, batch: Batch, states: State) -> dict[str, Tensor]:
@@ -73,9 +72,9 @@ def imagination_learner(config: ActorConfig, seed: int, sizes: Sizes, device: to
     with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
         torch.manual_seed(int(torch_generator(seed, "agent").initial_seed()))
         agent = build_agent(config, sizes).to(device)
+    parts = (agent.actor, agent.critic)
     optimizers = Optimizers(
-        torch.optim.Adam(agent.actor.parameters(), lr=config.learning_rate, eps=1e-5, fused=True),
-        torch.optim.Adam(agent.critic.parameters(), lr=config.critic_learning_rate, eps=1e-5, fused=True),
+        *(torch.optim.Adam(part.parameters(), lr=config.learning_rate, eps=1e-5, fused=True) for part in parts)
     )
     generator = torch_generator(seed, "imagine", device=device.type)
     return ImaginationLearner(config, agent, optimizers, generator)

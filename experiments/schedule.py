@@ -9,10 +9,13 @@ from torch.optim import Optimizer
 from experiments.config import TrainConfig
 
 
-def cosine(optimizer: Optimizer, config: TrainConfig, updates: int) -> None:
-    """Set the rate for update number ``updates``: half a cosine from the first rate to the final one."""
+def cosine(optimizer: Optimizer, config: TrainConfig, updates: int, first: float | None = None) -> None:
+    """Set the rate for update number ``updates``: half a cosine from the first rate to the final one.
+
+    first: the first rate of another optimiser, whose final one is lower in proportion.
+    """
     done = updates / max(1, config.rounds * config.updates)
     share = 0.5 * (1 + math.cos(math.pi * done))
     rate = config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate if first is None else rate * first / config.learning_rate

@@ -220,6 +220,8 @@ def learn(training: Training, batch: Batch, states: State) -> dict[str, torch.Te
     """The agent's updates that are due beside this one of the model, from the states that it just filtered."""
     found: dict[str, torch.Tensor] = {}
     if training.learner:
+        for optimizer in training.learner.optimizers.values():
+            cosine(optimizer, training.config, training.updates, training.config.actor.learning_rate)
         for _ in range(due(training.updates, training.config.actor.train_ratio)):
             found = training.learner.learn(training.model, batch, states)
     return found
