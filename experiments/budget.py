@@ -10,6 +10,7 @@ import torch
 from experiments.config import PlannerConfig
 from experiments.errors import UserError
 from experiments.planning import make_planner
+from experiments.policies import NO_POLICIES, Policies
 from planners.interface import Planner
 from planners.objective import LearnedReward
 from worldmodel.interface import WorldModel
@@ -47,20 +48,20 @@ def parse_budget(text: str) -> Budget:
     return Budget("steps" if kind == "steps" else "ms", amount)
 
 
-def budgeted(config: PlannerConfig, model: WorldModel) -> Planner:
+def budgeted(config: PlannerConfig, model: WorldModel, policies: Policies = NO_POLICIES) -> Planner:
     """The planner of ``config`` on ``model``, to ask for its costs. Raises UserError."""
     device = model.initial(1).state.stoch.device
-    return make_planner(config, model, LearnedReward(model), torch.Generator(device=device))
+    return make_planner(config, model, LearnedReward(model), torch.Generator(device=device), policies)
 
 
-def fit_steps(config: PlannerConfig, model: WorldModel, steps: int) -> PlannerConfig:
+def fit_steps(config: PlannerConfig, model: WorldModel, steps: int, policies: Policies = NO_POLICIES) -> PlannerConfig:
     """``config`` with the largest search of at most ``steps`` model steps per decision.
 
     Sampling planners get more or fewer candidates and keep the share of elites, the others iterations. The result says
     all numbers, so that `worldmodel evaluate` plays the same. Raises TooSmallError.
     """
     try:
-        return sized(config, budgeted(config, model).with_budget(steps))
+        return sized(config, budgeted(config, model, policies).with_budget(steps))
     except ValueError as error:
         raise TooSmallError(f"The budget steps={steps} is too small for {config.name}: {error}") from error
 

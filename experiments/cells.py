@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 
 from experiments import environment, provenance, run_folder
 from experiments.config import PlannerConfig
 from experiments.imagination_gap import Gap, imagination_gap
 from experiments.ladder_models import Played, Rung, rung_model
-from experiments.planning import make_planner
+from experiments.planning import discount_of, has_tail, is_learned, make_planner, policies_for
+from experiments.policies import fingerprint, policies_digest
 from experiments.seeds import evaluation_seed, torch_generator
 from experiments.shards import SHARD
 from planners.episode import Run, run_episode
 from planners.interface import Plan
-from worldmodel import checkpoint
 from worldmodel.durable import write_whole
 from worldmodel.interface import Belief
 
@@ -76,7 +77,7 @@ def identity(cell: Cell) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "package": provenance.version("worldmodel-planners"),
-        "weights": weights_digest(cell.run),
+        "weights": weights_digest(cell.run, cell.planner.name),
         "task": environment.identity(config.env),
         "size": config.size,
         "planner": asdict(cell.planner),
@@ -87,8 +88,9 @@ def identity(cell: Cell) -> dict[str, Any]:
     }
 
 
-def weights_digest(run: Path) -> str:
-    return hashlib.sha256((checkpoint.newest(run / "checkpoint") / "model.safetensors").read_bytes()).hexdigest()
+def weights_digest(run: Path, planner: str) -> str:
+    """Of the model, and of what was learned beside it where the planner needs that."""
+    return fingerprint(run) + (f"-{policies_digest(run)}" if is_learned(planner) else "")
 
 
 def path_of(cell: Cell) -> Path:
@@ -124,10 +126,9 @@ def play(cell: Cell) -> Outcome:
     played = rung_model(cell.run, cell.rung, cell.device)
     firsts = range(0, cell.episodes, SHARD)
     shards = [play_shard(cell, played, first, min(SHARD, cell.episodes - first)) for first in firsts]
-    returns = [float(run.episode.reward.sum()) for shard in shards for run in shard.runs]
-    gaps = [gap_of(run, shard.horizons, cell.planner.discount) for shard in shards for run in shard.runs]
+    runs, gaps = zip(*[pair for shard in shards for pair in shard], strict=True)
     outcome = Outcome(
-        returns=tuple(returns),
+        returns=tuple(float(run.episode.reward.sum()) for run in runs),
         predicted=tuple(number(gap.predicted) for gap in gaps),
         realised=tuple(number(gap.realised) for gap in gaps),
         probe=played.probe,
@@ -138,31 +139,43 @@ def play(cell: Cell) -> Outcome:
     return outcome
 
 
-class Shard(NamedTuple):
-    """Episodes played side by side; horizons: how far each decision's plan looked ahead."""
+class Thought(NamedTuple):
+    """Of episodes side by side. horizons ``[decisions]``: how far each plan looked ahead. tails ``[episodes,
+    decisions]``: what the critic says of each filtered belief, for a planner whose plans end with its value.
+    """
 
-    runs: list[Run]
     horizons: np.ndarray
+    tails: np.ndarray | None
+    discount: float
 
 
-def play_shard(cell: Cell, played: Played, first: int, count: int) -> Shard:
+def play_shard(cell: Cell, played: Played, first: int, count: int) -> list[tuple[Run, Gap]]:
+    """Episodes ``first`` to ``first + count``, side by side."""
     config = run_folder.read_config(cell.run)
     device = played.model.initial(1).state.stoch.device.type
     generator = torch_generator(cell.seed, "evaluate", first, device=device)
-    planner = make_planner(cell.planner, played.model, played.objective, generator)
-    horizons = list[int]()
+    sizes, where = played.model.sizes, torch.device(device)
+    policies = policies_for(cell.planner.name, cell.run, config, sizes, where)
+    planner = make_planner(cell.planner, played.model, played.objective, generator, policies)
+    critic = policies.critic if has_tail(cell.planner.name) else None
+    horizons, tails = list[int](), list[np.ndarray]()
 
     def note(decision: int, belief: Belief, plan: Plan) -> None:
         horizons.append(plan.actions.shape[1])
+        if critic:
+            tails.append(critic(belief.state).detach().cpu().numpy())
 
     env = environment.make(config.env, count, config.size)
     runs = run_episode(played.model, planner, env, evaluation_seed(cell.seed) + first, progress=note)
-    return Shard(runs, np.array(horizons))
+    thought = Thought(np.array(horizons), np.stack(tails, 1) if tails else None, discount_of(cell.planner, policies))
+    return [(run, gap_of(run, thought, i)) for i, run in enumerate(runs)]
 
 
-def gap_of(run: Run, horizons: np.ndarray, discount: float) -> Gap:
-    episode, decisions = run.episode, len(run.value)
-    return imagination_gap(run.value, horizons[:decisions], episode.reward, bool(episode.terminated[-1]), discount)
+def gap_of(run: Run, thought: Thought, number: int) -> Gap:
+    ended, decisions = bool(run.episode.terminated[-1]), len(run.value)
+    tail = None if thought.tails is None else thought.tails[number, :decisions]
+    horizons = thought.horizons[:decisions]
+    return imagination_gap(run.value, horizons, run.episode.reward, ended, thought.discount, tail)
 
 
 def number(x: float) -> float | None:

@@ -21,6 +21,8 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "collect": "episodes in a data folder, to learn from offline: worldmodel collect ENV --out DATA",
     "evaluate": "play episodes with any planner on a trained model: worldmodel evaluate RUN --planner cem",
     "compare": "planners at equal budgets, with intervals and a page: worldmodel compare RUN --planners cem icem",
+    "imagine": "an actor and its critic, learned in the model of a run: worldmodel imagine RUN",
+    "distil": "an actor that copies a planner's decisions: worldmodel distil RUN --teacher icem",
     "probe": "how much of the true state the model's belief tells: worldmodel probe RUN",
     "envs": "list the built-in environments",
     "models": "list the published models: worldmodel train PRESET --model NAME",

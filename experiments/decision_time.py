@@ -18,6 +18,7 @@ from torch import Tensor
 from experiments import environment
 from experiments.budget import TooSmallError, budgeted, sized
 from experiments.config import PlannerConfig
+from experiments.policies import NO_POLICIES, Policies
 from experiments.seeds import torch_generator, training_seed
 from planners.episode import run_episode
 from planners.interface import Plan, Planner
@@ -70,12 +71,14 @@ def decided(answer: tuple[Tensor, Plan]) -> Plan:
     return answer[1]
 
 
-def fit_ms(config: PlannerConfig, model: WorldModel, ms: float, episode: Episode) -> tuple[PlannerConfig, Times]:
+def fit_ms(
+    config: PlannerConfig, model: WorldModel, ms: float, episode: Episode, policies: Policies = NO_POLICIES
+) -> tuple[PlannerConfig, Times]:
     """``config`` with the largest search whose median decision was measured to take at most ``ms``, and its times.
 
     Raises TooSmallError.
     """
-    found = largest_within(budgeted(config, model), ms, partial(measure, model=model, episode=episode))
+    found = largest_within(budgeted(config, model, policies), ms, partial(measure, model=model, episode=episode))
     if found is None:
         raise TooSmallError(
             f"The budget ms={ms:g} is too small for {config.name}: its smallest search takes longer on this machine. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from scipy.stats import bootstrap
 
 from experiments import device, environment, provenance, run_folder
 from experiments.config import PlannerConfig
-from experiments.errors import UserError, unknown
-from experiments.planning import PLANNERS
+from experiments.errors import UserError
+from experiments.planning import require_name
 from experiments.reference import Reference, reference_for
 from experiments.shards import RANDOM, SHARD, On, Shard, play_all
 
@@ -83,15 +83,19 @@ def evaluate(
 
 
 def check(planner: str, episodes: int, seed: int) -> None:
-    if planner not in (*PLANNERS, RANDOM):
-        raise unknown("planner", planner, (*PLANNERS, RANDOM))
+    require_name(planner, also=(RANDOM,))
     if episodes < 1 or seed < 0:
         raise UserError(f"--episodes must be at least 1 and --seed at least 0; {episodes} and {seed} came.")
 
 
 def named_planner(name: str, like: PlannerConfig) -> PlannerConfig:
-    """The planner ``name`` with its own defaults, and the horizon and discount of ``like``; ``like`` if it is that."""
-    return like if name == like.name else PlannerConfig(name, like.horizon, discount=like.discount)
+    """The planner ``name`` with its own defaults, and the horizon and discount of ``like``; ``like`` if it is that.
+
+    So is ``like`` with a critic's value or an actor's proposals, e.g. ``cem+value`` for ``cem``.
+    """
+    if name.partition("+")[0] == like.name.partition("+")[0]:
+        return replace(like, name=name)
+    return PlannerConfig(name, like.horizon, discount=like.discount)
 
 
 def summarise(whole: Shard, model: str, returns: list[float], seconds: list[float], processes: int) -> Evaluation:

@@ -15,6 +15,7 @@ from experiments.budget import Budget, budgeted, fit_steps
 from experiments.cells import FOLDER, Device, weights_digest
 from experiments.config import PlannerConfig
 from experiments.decision_time import Times, fit_ms, measure, pictures
+from experiments.planning import policies_for
 from worldmodel.durable import write_whole
 
 FORMAT = "worldmodel fit 1"
@@ -36,7 +37,7 @@ def fit(run: Path, planner: PlannerConfig, budget: Budget, device: Device) -> Fi
     identity = {
         "format": FORMAT,
         "package": provenance.version("worldmodel-planners"),
-        "weights": weights_digest(run),
+        "weights": weights_digest(run, planner.name),
         "planner": asdict(planner),
         "budget": str(budget),
         "device": device,
@@ -66,9 +67,10 @@ def read(path: Path, identity: dict[str, Any]) -> Fit | None:
 def measured(run: Path, planner: PlannerConfig, budget: Budget, device: Device) -> Fit:
     config, model = run_folder.load_model(run, torch.device(device))
     episode = pictures(config.env, config.size)
+    policies = policies_for(planner.name, run, config, model.sizes, torch.device(device))
     if budget.kind == "ms":
-        fitted, times = fit_ms(planner, model, budget.amount, episode)
-        return Fit(fitted, budgeted(fitted, model).model_steps, times)
-    fitted = fit_steps(planner, model, int(budget.amount))
-    sized = budgeted(fitted, model)
+        fitted, times = fit_ms(planner, model, budget.amount, episode, policies)
+        return Fit(fitted, budgeted(fitted, model, policies).model_steps, times)
+    fitted = fit_steps(planner, model, int(budget.amount), policies)
+    sized = budgeted(fitted, model, policies)
     return Fit(fitted, sized.model_steps, measure(sized, model, episode))

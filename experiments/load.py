@@ -22,7 +22,7 @@ from torch import Tensor
 from experiments import device, run_folder
 from experiments.config import TrainConfig
 from experiments.evaluate import named_planner
-from experiments.planning import make_planner
+from experiments.planning import make_planner, policies_for
 from experiments.seeds import torch_generator
 from planners.interface import Plan, Planner
 from planners.objective import LearnedReward
@@ -80,4 +80,5 @@ def load_run(run: str | Path, planner: str | None = None, where: str = "auto", s
     config, model = run_folder.load_model(Path(run), chosen)
     numbers = replace(named_planner(planner or config.planner.name, config.planner), **settings)
     generator = torch_generator(seed, "act", device=chosen.type)
-    return Agent(config, model, make_planner(numbers, model, LearnedReward(model), generator))
+    policies = policies_for(numbers.name, Path(run), config, model.sizes, chosen)
+    return Agent(config, model, make_planner(numbers, model, LearnedReward(model), generator, policies))

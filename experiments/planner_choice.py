@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from experiments.config import PlannerConfig
 from experiments.errors import UserError, unknown
 from experiments.evaluate import named_planner
-from experiments.planning import PLANNERS
+from experiments.planning import require_name
 
 WHOLE = ("horizon", "iterations", "candidates", "elites", "starts", "replan_every")
 SETTINGS = tuple(field.name for field in fields(PlannerConfig) if field.name != "name")
@@ -19,8 +19,7 @@ def choose(text: str, like: PlannerConfig) -> PlannerConfig:
     Raises UserError for a name, a setting or a number that cannot be.
     """
     name, _, numbers = text.partition(":")
-    if name not in PLANNERS:
-        raise unknown("planner", name, PLANNERS)
+    require_name(name)
     changes = dict(setting(part, text) for part in numbers.split(",") if part)
     return replace(named_planner(name, like), **changes)  # type: ignore[arg-type]
 

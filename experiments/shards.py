@@ -13,7 +13,8 @@ import torch
 
 from experiments import environment, run_folder
 from experiments.config import PlannerConfig
-from experiments.planning import make_planner
+from experiments.planning import make_planner, policies_for
+from experiments.policies import NO_POLICIES, Policies
 from experiments.seeds import evaluation_seed, torch_generator
 from planners.episode import run_episode
 from planners.interface import Planner
@@ -70,14 +71,17 @@ def player(shard: Shard) -> tuple[WorldModel | None, Planner]:
         form = environment.shapes(shard.env, shard.size)
         return None, RandomPolicy(form.action, generator, discrete=form.discrete)
     generator = torch_generator(shard.seed, "evaluate", shard.first, device=shard.device)
-    model = world_model(shard)
-    return model, make_planner(shard.planner, model, LearnedReward(model), generator)
+    model, policies = world_model(shard)
+    return model, make_planner(shard.planner, model, LearnedReward(model), generator, policies)
 
 
-def world_model(shard: Shard) -> WorldModel:
+def world_model(shard: Shard) -> tuple[WorldModel, Policies]:
+    """With what the run has learned beside it."""
     if shard.run is None:
-        return Simulator(environment.built_in(shard.env, "--on simulator"), shard.size)
-    return run_folder.load_model(shard.run, torch.device(shard.device))[1]
+        return Simulator(environment.built_in(shard.env, "--on simulator"), shard.size), NO_POLICIES
+    device = torch.device(shard.device)
+    config, model = run_folder.load_model(shard.run, device)
+    return model, policies_for(shard.planner.name, shard.run, config, model.sizes, device)
 
 
 def play_all(whole: Shard, pool: Executor | None = None) -> Played:

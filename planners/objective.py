@@ -5,6 +5,7 @@ Each implements `planners.interface.Objective`; `planners.predict` discounts and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -29,6 +30,26 @@ class LearnedReward:
 
     def terminal(self, state: State) -> Tensor:
         return zeros_like(state)
+
+
+@dataclass(frozen=True)
+class WithTail:
+    """``objective``, and after the horizon what ``value`` says of the last state: a critic, ``[..., latent] -> [...]``.
+
+    Plan with the discount of the critic's values.
+    """
+
+    objective: Objective
+    value: Callable[[State], Tensor]
+
+    def reward(self, states: State, actions: Tensor) -> Tensor:
+        return self.objective.reward(states, actions)
+
+    def continues(self, states: State) -> Tensor:
+        return self.objective.continues(states)
+
+    def terminal(self, state: State) -> Tensor:
+        return self.value(state)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -28,6 +28,16 @@ from planners.predict import predict, with_candidates
 from planners.refit import best_of, elite_weights, smoothing, weighted_mean, weighted_std
 from planners.search_trace import Scored, search_trace
 from worldmodel.interface import State, WorldModel
+
+
+class Proposals(Protocol):
+    """Sequences from elsewhere that are worth a try, e.g. an actor's."""
+
+    @property
+    def count(self) -> int: ...
+    def __call__(self, state: State) -> Tensor:
+        """``[batch, count, horizon, action]`` from ``state [batch, latent]``; costs ``count`` roll-outs."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class SamplingPlanner:
     mean_last: whether the last iteration also tries the mean. smoothing: window of a Savitzky-Golay filter, 1 for none.
     return_best: execute the best sequence seen rather than the final mean. warm_start: start at the previous plan,
     shifted by one step with its last action repeated, rather than at zeros.
-    record: put candidates and elites into the trace.
+    record: put candidates and elites into the trace. proposals: tried among the candidates of the first iteration.
     graph: replay each decision as one CUDA graph (`planners.cuda_graph`); for a generator, a model and states on CUDA,
     and objectives that keep its rules.
 
@@ -75,6 +85,7 @@ class SamplingPlanner:
     warm_start: bool = True
     discount: float = 1.0
     record: bool = False
+    proposals: Proposals | None = None
     graph: bool = False
     recorder: Recorder = field(default_factory=Recorder, init=False, repr=False, compare=False)
 
@@ -91,7 +102,11 @@ class SamplingPlanner:
     @property
     def model_steps(self) -> int:
         """Prior steps per decision and environment, the two sequences predicted at the end included."""
-        return self.horizon * (sum(self.populations) + 2)
+        return self.horizon * (sum(self.populations) + 2 + self.proposed)
+
+    @property
+    def proposed(self) -> int:
+        return self.proposals.count if self.proposals else 0
 
     def with_budget(self, model_steps: int) -> SamplingPlanner:
         """The same planner with as many candidates as fit into ``model_steps``; the share of the elites stays."""
@@ -131,7 +146,8 @@ class SamplingPlanner:
     def _resized(self, candidates: int) -> SamplingPlanner:
         least = 2 if self.decay > 1 else 1
         elites = max(1, round(self.elites * candidates / self.candidates)) if self.elites > 1 else 1
-        return replace(self, candidates=max(candidates, least * elites, elites + self.mean_last), elites=elites)
+        smallest = max(least * elites, elites + self.mean_last, self.proposed + 1)
+        return replace(self, candidates=max(candidates, smallest), elites=elites)
 
     def _start(self, state: State, carried: Tensor | None) -> Search:
         batch, stoch = state.stoch.shape[0], state.stoch
@@ -141,6 +157,8 @@ class SamplingPlanner:
         mean, again = rows[:, 0], rows[:, 1 : 1 + self.elites]
         if self.return_best and again.shape[1] == 0:
             again = self._executable(rows)
+        if self.proposals:
+            again = torch.cat([again[:, : self.candidates - self.proposed], self.proposals(state)], dim=1)
         best = self._executable(mean)
         if self._discrete:
             mean = with_uniform(mean, 1.0 if carried is None else REOPENED)
@@ -256,6 +274,10 @@ def _check_numbers(p: SamplingPlanner) -> None:
             p.decay == 1 or p.candidates >= 2 * p.elites,
             f"with decay, candidates must be at least twice the {p.elites} elites; got {p.candidates}",
         ),
+        (
+            p.candidates > p.proposed,
+            f"candidates must be more than the {p.proposed} proposals; got {p.candidates}",
+        ),
         (p.temperature > 0, f"temperature must be positive; got {p.temperature}"),
         (p.std > 0, f"std must be positive; got {p.std}"),
         (0 <= p.momentum < 1, f"momentum must be in [0, 1); got {p.momentum}"),
@@ -299,7 +321,8 @@ def mppi(model: WorldModel, objective: Objective, generator: Generator, **fields
     smoothed. ``temperature`` is in units of return. fields: of `SamplingPlanner`.
     """
     numbers: dict[str, Any] = {"horizon": 12, "candidates": 1000, "iterations": 3, "temperature": 0.1, "std": 0.5}
-    habits = {"elites": fields.get("candidates", numbers["candidates"]), "adapt_std": False, "smoothing": 5}
+    window = max(1, min(5, (fields.get("horizon", numbers["horizon"]) - 1) // 2 * 2 + 1))
+    habits = {"elites": fields.get("candidates", numbers["candidates"]), "adapt_std": False, "smoothing": window}
     return SamplingPlanner(model, objective, generator, **numbers | habits | fields)
 
 

@@ -51,5 +51,5 @@ def imagine(
 
 
 def stacked(states: list[State]) -> State:
-    """``[batch, latent]`` each -> ``[batch, time, latent]``."""
-    return State(torch.stack([s.deter for s in states], 1), torch.stack([s.stoch for s in states], 1))
+    """``[..., latent]`` each -> ``[..., time, latent]``."""
+    return State(torch.stack([s.deter for s in states], -2), torch.stack([s.stoch for s in states], -2))

@@ -66,9 +66,9 @@ class ActorPlanner:
 
 
 def roll_policy(model: WorldModel, actor: Actor, state: State, noise: list[Tensor | None]) -> tuple[State, Tensor]:
-    """States arrived at ``[batch, horizon, latent]`` and actions ``[batch, horizon, action]`` from ``state``.
+    """States arrived at ``[..., horizon, latent]`` and actions ``[..., horizon, action]`` from ``state [..., latent]``.
 
-    noise: for each step ``[batch, action]``, or None for the policy's mode. The dynamics are taken at their mean.
+    noise: for each step ``[..., action]``, or None for the policy's mode. The dynamics are taken at their mean.
     """
     states, actions = list[State](), list[Tensor]()
     for draw in noise:
@@ -77,4 +77,4 @@ def roll_policy(model: WorldModel, actor: Actor, state: State, noise: list[Tenso
         state = model.step(state, action)
         states.append(state)
         actions.append(action)
-    return stacked(states), torch.stack(actions, 1)
+    return stacked(states), torch.stack(actions, -2)

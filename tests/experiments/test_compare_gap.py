@@ -32,3 +32,15 @@ def test_plans_that_are_followed_get_shorter() -> None:
 def test_without_a_judged_decision_there_is_no_gap() -> None:
     assert np.isnan(imagination_gap(np.zeros(4), np.full(4, 9), REWARD, False, 1.0)).all()
     assert np.isnan(imagination_gap(np.full(4, np.nan), np.full(4, 1), REWARD, False, 1.0)).all()
+
+
+def test_a_critics_tail_counts_from_the_belief_that_was_reached() -> None:
+    """Horizon 2, discount 0.5: two rewards and a quarter of the tail there; beyond the last belief nothing is known."""
+    tail = np.array([10.0, 20.0, 40.0, 80.0])
+    gap = imagination_gap(np.zeros(4), np.full(4, 2), REWARD, terminated=False, discount=0.5, tail=tail)
+    assert gap.realised == pytest.approx(((1 + 2 / 2 + 40 / 4) + (2 + 4 / 2 + 80 / 4)) / 2)
+
+
+def test_after_an_end_there_is_no_tail() -> None:
+    gap = imagination_gap(np.zeros(4), np.full(4, 3), REWARD, terminated=True, discount=1.0, tail=np.full(4, 100.0))
+    assert gap.realised == pytest.approx((7 + 100 + 14 + 12 + 8) / 4)

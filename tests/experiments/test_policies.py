@@ -1,0 +1,123 @@
+"""What a run learns beside its model: with it, in it, or from a planner; and the planners that use it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import policies, run_folder
+from experiments.cli import main
+from experiments.config import PlannerConfig
+from experiments.errors import UserError
+from experiments.evaluate import named_planner
+from experiments.load import load_run
+from experiments.planning import discount_of, require_name
+from experiments.policies import Policies
+from tests.experiments.conftest import TINY
+
+SMALL = ["--hidden", "16", "--horizon", "3", "--starts", "8", "--beliefs", "60"]
+
+
+@pytest.fixture(scope="module")
+def learned(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with an actor and a critic from imagination, and a distilled actor."""
+    run = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("learned") / "run"))
+    assert main(["imagine", str(run), "--updates", "3", *SMALL]) == 0
+    teacher = ["--teacher", "cem:candidates=8,iterations=1,elites=2,horizon=3"]
+    assert main(["distil", str(run), *teacher, "--beliefs", "40", "--updates", "20", "--hidden", "8"]) == 0
+    return run
+
+
+def evaluated(run: Path, planner: str) -> int:
+    return main(["evaluate", str(run), "--planner", planner, "--episodes", "1", "--processes", "1"])
+
+
+@pytest.mark.parametrize("planner", ["actor", "distilled", "cem+value", "icem+policy", "mppi+policy+value"])
+def test_learned_planners_are_evaluated_by_name(learned: Path, planner: str) -> None:
+    assert evaluated(learned, planner) == 0
+
+
+def test_learned_planners_are_compared_with_the_others(learned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planners = ["--planners", "cem", "cem+value", "actor"]
+    assert main(["compare", str(learned), *planners, "--budget", "steps=200", "--episodes", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "actor · steps=200: 5 model steps" in out
+    assert len(list((learned / "compare").glob("cem+value-seed0-1-*.json"))) == 1
+
+
+def test_an_actor_acts_from_python(learned: Path) -> None:
+    agent = load_run(learned, "actor")
+    action, thought = agent.act(torch.zeros(32, 32, 3, dtype=torch.uint8).numpy())
+    assert action.shape == (1,)
+    assert thought.plan.states.vector.shape[1] == agent.config.planner.horizon
+
+
+def test_the_same_seed_learns_the_same_actor(learned: Path, tiny_run: Path, tmp_path: Path) -> None:
+    again = Path(shutil.copytree(tiny_run, tmp_path / "again"))
+    assert main(["imagine", str(again), "--updates", "3", *SMALL]) == 0
+    assert policies.policies_digest(again) == policies.policies_digest(learned).split("-")[0]
+
+
+def test_an_agent_trained_with_the_model_is_found_in_the_checkpoint(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main([*TINY, "--agent", "actor-critic", "--rounds", "2", "--out", str(run)]) == 0
+    config, model = run_folder.load_model(run, torch.device("cpu"))
+    found = policies.load(run, config, model.sizes, torch.device("cpu"))
+    assert found.actor is not None
+    assert found.discount == config.actor.discount
+    assert evaluated(run, "actor") == 0
+
+
+def test_what_was_not_learned_is_said(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for planner, advice in (("actor", "worldmodel imagine"), ("distilled", "worldmodel distil")):
+        assert evaluated(tiny_run, planner) == 2
+        assert advice in capsys.readouterr().err
+
+
+def test_a_policy_of_another_model_is_refused(
+    learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    assert main([*TINY, "--seed", "5", "--rounds", "1", "--out", str(other)]) == 0
+    shutil.copytree(learned / policies.IMAGINED, other / policies.IMAGINED)
+    assert evaluated(other, "actor") == 2
+    assert "learned in the run's own model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cem+wisdom", "value"),
+        ("cam+value", "cem"),
+        ("ilqr+policy", "planners that sample"),
+        ("actor+policy", "sample"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(name: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        require_name(name)
+
+
+def test_a_run_s_own_planner_keeps_its_numbers_with_a_value() -> None:
+    own = PlannerConfig("cem", 17, candidates=33)
+    assert named_planner("cem+value", own) == PlannerConfig("cem+value", 17, candidates=33)
+    assert named_planner("icem+policy", own) == PlannerConfig("icem+policy", 17)
+
+
+def test_a_critics_discount_is_its_planners_unless_another_is_given() -> None:
+    known = Policies(discount=0.9)
+    assert discount_of(PlannerConfig("cem+value"), known) == 0.9
+    assert discount_of(PlannerConfig("cem+value", discount=0.8), known) == 0.8
+    assert discount_of(PlannerConfig("icem+policy"), known) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--discount", "1.5"], "actor.discount must be in (0, 1]"), (["--updates", "0"], "--updates must be at least 1")],
+)
+def test_numbers_that_cannot_be_are_refused(
+    tiny_run: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert main(["imagine", str(tiny_run), *options]) == 2
+    assert words in capsys.readouterr().err
