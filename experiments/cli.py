@@ -23,6 +23,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "compare": "planners at equal budgets, with intervals and a page: worldmodel compare RUN --planners cem icem",
     "imagine": "an actor and its critic, learned in the model of a run: worldmodel imagine RUN",
     "distil": "an actor that copies a planner's decisions: worldmodel distil RUN --teacher icem",
+    "show": "what the model has learnt, as a page: worldmodel show RUN --html FILE",
     "probe": "how much of the true state the model's belief tells: worldmodel probe RUN",
     "envs": "list the built-in environments",
     "models": "list the published models: worldmodel train PRESET --model NAME",

@@ -43,6 +43,12 @@ def describe(task: Task, state: Tensor) -> Tensor:
     return torch.stack(columns, -1)
 
 
+def variables(state_names: tuple[str, ...]) -> list[str]:
+    """Names of the columns of `describe`."""
+    pairs = ([f"sin {name}", f"cos {name}"] if is_angle(name) else [name] for name in state_names)
+    return [name for pair in pairs for name in pair]
+
+
 def restore(task: Task, features: Tensor) -> Tensor:
     """The inverse of `describe`; angles in (-π, π]."""
     rest = iter(features.unbind(-1))

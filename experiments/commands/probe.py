@@ -17,7 +17,7 @@ import envs
 from envs.task import Task
 from experiments import run_folder
 from experiments.commands.leading import leading, wants_help
-from experiments.state_probe import filter_all, is_angle, padded, replayed
+from experiments.state_probe import filter_all, padded, replayed, variables
 from worldmodel.episode import Episode
 from worldmodel.images import to_model
 from worldmodel.insight.probes import linear_probe
@@ -67,12 +67,6 @@ def frame_features(model: SequenceVAE, episodes: list[Episode]) -> Tensor:
     images = (to_model(torch.from_numpy(e.observation), torch.float32) for e in episodes)
     features = [model.encoder.features(image).numpy() for image in images]
     return torch.from_numpy(padded(features))
-
-
-def variables(state_names: tuple[str, ...]) -> list[str]:
-    """Names of the columns of `experiments.state_probe.describe`."""
-    pairs = ([f"sin {name}", f"cos {name}"] if is_angle(name) else [name] for name in state_names)
-    return [name for pair in pairs for name in pair]
 
 
 def table(names: list[str], belief: np.ndarray, frame: np.ndarray) -> Table:

@@ -17,7 +17,7 @@ from experiments.ladder import RUNGS, Ladder
 from experiments.report.budget_chart import Curve, Point, budget_chart
 from experiments.report.interval_chart import Group, Line, Mark, interval_chart
 
-TEMPLATE = Path(__file__).with_name("compare_page.html")
+TEMPLATE, STYLE = (Path(__file__).with_name(name) for name in ("compare_page.html", "page.css"))
 COLOURS = 8
 COLUMNS = ("", "return", "95 %", "score", "against best", "predicted", "realised", "ms", "p90 ms", "model steps")
 RUNG_NAMES = {
@@ -37,6 +37,7 @@ def page(comparison: Comparison) -> str:
     episodes = f"{comparison.episodes} episode{'s' * (comparison.episodes > 1)}"
     sections = [run_section(list(of_run), comparison) for _, of_run in groupby(rows, key=lambda row: row.model)]
     return Template(TEMPLATE.read_text()).substitute(
+        style=STYLE.read_text(),
         title=escape(f"Planners compared on {envs}"),
         subtitle=escape(f"Same checkpoint, same start states, equal budgets · {episodes} for each of {seeds}"),
         body="".join(sections) + left_out(comparison.left_out),

@@ -21,3 +21,22 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def shown(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `worldmodel show` writes of the tiny run: page.html, and figures beside it."""
+    folder = tmp_path_factory.mktemp("shown")
+    words = ["--html", str(folder / "page.html"), "--png", str(folder), "--episodes", "5"]
+    assert main(["show", str(tiny_run), *words]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shown_page(shown: Path) -> Path:
+    return shown / "page.html"
+
+
+@pytest.fixture(scope="session")
+def shown_figures(shown: Path) -> Path:
+    return shown

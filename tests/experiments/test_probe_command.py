@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from experiments.cli import main
-from experiments.commands.probe import compare, variables
+from experiments.commands.probe import compare
+from experiments.state_probe import variables
 from worldmodel.episode import Episode
 from worldmodel.interface import Belief, State
 

@@ -1,0 +1,168 @@
+"""What a model has learnt, as one HTML page: it opens offline, light and dark, on wide screens and phones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments import provenance
+from experiments.report.show_linearity import Linear, linear_html, linearity
+from experiments.report.show_map import Mapped, map_html, map_latents
+from experiments.report.show_open_loop import Foresight, foresee, foresight_html, sentence
+from experiments.report.show_plan import Plans, plans_html, think
+from experiments.report.show_run import Seen, look
+from experiments.report.show_training import History, history, history_html
+from experiments.report.show_traversals import Traversed, travel, traversed_html
+from worldmodel.insight.embedding import Method
+
+HERE = Path(__file__).parent
+TEMPLATE, STYLES, SCRIPTS = "show_page.html", ("page.css", "show.css"), ("show.js",)
+
+
+DISCRETE = "<p>Actions are discrete: there is no slope for iLQR to follow.</p>"
+
+
+class Shown(NamedTuple):
+    """All that is told of one run. linear: None for discrete actions, which iLQR refuses."""
+
+    seen: Seen
+    mapped: Mapped
+    foresight: Foresight
+    plans: Plans
+    traversed: Traversed
+    linear: Linear | None
+    history: History
+
+
+class Section(NamedTuple):
+    """hint: what to see in the picture, in a line."""
+
+    title: str
+    hint: str
+    html: Callable[[Shown], str]
+
+
+SECTIONS = (
+    Section(
+        "The latent as a map",
+        "Each dot is a belief about an unseen episode; squares are beliefs about true states that cover the space. A "
+        "model that has understood the task lays like states side by side: colours change smoothly. Point at a dot for "
+        "the frame that was seen and what the model decodes from its belief.",
+        lambda shown: map_html(shown.mapped),
+    ),
+    Section(
+        "What it imagines",
+        "The model sees the first half and imagines the rest; move the slider. Below, how wrong it gets with every "
+        "step: useful as long as it stays under the dashed line; the seeing posterior is as good as it gets.",
+        lambda shown: foresight_html(shown.foresight),
+    ),
+    Section(
+        "What planners think",
+        "Thin: candidates, orange: elites and their mean, purple: iLQR with the tube that its feedback keeps the state "
+        "in (grey without), dashed green: what these actions then led to. A good model lets green cover orange.",
+        lambda shown: plans_html(shown.plans),
+    ),
+    Section(
+        "Directions of the latent",
+        "One direction is changed, everything else held. Below, the promise of a latent space: half way between two "
+        "states lies another state, while half way between two pictures lies a double exposure.",
+        lambda shown: traversed_html(shown.traversed),
+    ),
+    Section(
+        "Where it is linear",
+        "iLQR plans on a linear model of the dynamics. Blue: that model holds there; yellow: it does not.",
+        lambda shown: linear_html(shown.linear) if shown.linear else DISCRETE,
+    ),
+    Section("How it was trained", "", lambda shown: history_html(shown.history)),
+)
+
+
+def show(
+    folder: Path, episodes: int, seed: int, extra: tuple[Method, ...] = (), say: Callable[[str], None] = print
+) -> Shown:
+    """Everything about one run. Raises UserError, CheckpointError, ImportError."""
+    say(f"{folder}: playing {episodes} episodes that it was not trained on")
+    seen = look(folder, episodes, seed)
+    say("mapping the latent")
+    mapped = map_latents(seen, extra, seed)
+    say("imagining")
+    foresight = foresee(seen, seed)
+    say("planning")
+    plans = think(seen, mapped.projection, seed)
+    say("sweeping directions, and linearising")
+    traversed = travel(seen, mapped.projection, mapped.scores.units, seed)
+    linear = None if seen.model.sizes.discrete else linearity(seen, mapped.projection, seed)
+    return Shown(seen, mapped, foresight, plans, traversed, linear, history(folder, seen.config))
+
+
+def page(runs: Sequence[Shown]) -> str:
+    """The whole document."""
+    tasks = ", ".join(dict.fromkeys(shown.seen.config.env for shown in runs))
+    return Template((HERE / TEMPLATE).read_text()).substitute(
+        title=escape(f"What was learnt of {tasks}"),
+        subtitle=escape(subtitle(runs)),
+        style="".join((HERE / name).read_text() for name in STYLES),
+        script="".join((HERE / name).read_text() for name in SCRIPTS),
+        body=summary(runs) + "".join(section_html(section, runs) for section in SECTIONS),
+        footer=footer(),
+    )
+
+
+def subtitle(runs: Sequence[Shown]) -> str:
+    episodes = len(runs[0].seen.episodes)
+    return f"From {episodes} held-out episodes of {'each run' if len(runs) > 1 else runs[0].seen.name}."
+
+
+def section_html(section: Section, runs: Sequence[Shown]) -> str:
+    columns = "".join(
+        f'<section class="card">{run_title(shown, len(runs))}{section.html(shown)}</section>' for shown in runs
+    )
+    hint = f'<p class="hint">{escape(section.hint)}</p>' if section.hint else ""
+    return f'<h2>{escape(section.title)}</h2>{hint}<div class="runs n{min(len(runs), 3)}">{columns}</div>'
+
+
+def run_title(shown: Shown, runs: int) -> str:
+    return f"<h3>{escape(shown.seen.name)}</h3>" if runs > 1 else ""
+
+
+def summary(runs: Sequence[Shown]) -> str:
+    return "".join(f"{run_title(shown, len(runs))}{summary_of(shown)}" for shown in runs)
+
+
+def summary_of(shown: Shown) -> str:
+    sizes = shown.seen.model.sizes
+    said = [
+        f"{shown.seen.config.env}, {shown.seen.config.size}×{shown.seen.config.size} pixels; a latent of {sizes.deter} "
+        f"deterministic and {sizes.stoch} stochastic dimensions",
+        *reading(shown),
+        *(sentence(q, shown.foresight.seconds_per_step).rstrip(".") for q in shown.foresight.quantities[1:2]),
+    ]
+    return f'<ul class="lead">{"".join(f"<li>{escape(line)}.</li>" for line in said)}</ul>'
+
+
+def reading(shown: Shown) -> list[str]:
+    """The best and the worst told variable of the true state."""
+    scores = shown.mapped.scores
+    known = np.isfinite(scores.linear)
+    if not known.any():
+        return []
+    order = np.flatnonzero(known)[np.argsort(scores.linear[known])]
+    worst, best = order[0], order[-1]
+    return [
+        f"the belief tells {scores.features[best]} best (R² {scores.linear[best]:.3f} by a line) and "
+        f"{scores.features[worst]} worst ({scores.linear[worst]:.3f}; {scores.mlp[worst]:.3f} by a small network)"
+    ]
+
+
+def footer() -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
+    lines = [
+        "Scores hold for these episodes alone; probes are fitted on four fifths of them and judged on the rest.",
+        f"Code {provenance.commit() or 'of no known commit'} · {provenance.machine()} · {versions}",
+    ]
+    return "".join(f"<p>{escape(line)}</p>" for line in lines)
