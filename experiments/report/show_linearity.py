@@ -26,6 +26,7 @@ from worldmodel.interface import State
 RADII = (0.03, 0.1, 0.3, 1.0)
 STATES, STARTS = 180, 48
 RESAMPLES = 2000
+CHUNK = 20  # states whose Jacobians are held at once: each has horizon · latent² numbers
 RADIUS_TOLD = 0.3  # of the change of actions for which the error is said and mapped
 
 
@@ -63,12 +64,16 @@ def linearity(seen: Seen, projection: Projection, seed: int) -> Linear:
     state = at(seen, number, row)
     actions = actions_from(seen, number, row, horizon)
     directions = inward(actions, torch_generator(seed, "linear"))
-    error = linearization_error(seen.model, state, actions, directions, torch.tensor(RADII))
-    local = seen.model.linearize(departed(state, seen.model.rollout(state, actions)), actions)
-    singular = reach(local)
+    parts = [
+        around(seen, State(*begin), acting, along)
+        for *begin, acting, along in zip(*(x.split(CHUNK) for x in (*state, actions, directions)), strict=True)
+    ]
+    error, spectral, singular = (
+        torch.cat(part, dim) for part, dim in zip(zip(*parts, strict=True), (1, 0, 0), strict=True)
+    )
     return Linear(
         error.numpy(),
-        spectrum(local.A[:, 0]).abs()[:, 0].numpy(),
+        spectral.numpy(),
         (singular[:, 0] / float(np.sqrt(seen.latents.var(0).sum()))).numpy(),
         effective_rank(singular).numpy(),
         projection(state.vector.numpy())[:, :2],
@@ -77,6 +82,13 @@ def linearity(seen: Seen, projection: Projection, seed: int) -> Linear:
         number,
         foretell(seen, horizon, seed),
     )
+
+
+def around(seen: Seen, state: State, actions: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Errors ``[radii, states, horizon]``, the largest absolute eigenvalue ``[states]`` and the reach of actions."""
+    error = linearization_error(seen.model, state, actions, directions, torch.tensor(RADII))
+    local = seen.model.linearize(departed(state, seen.model.rollout(state, actions)), actions)
+    return error, spectrum(local.A[:, 0]).abs()[:, 0], reach(local)
 
 
 def some_rows(seen: Seen, horizon: int, count: int) -> tuple[np.ndarray, np.ndarray]:
