@@ -25,6 +25,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "distil": "an actor that copies a planner's decisions: worldmodel distil RUN --teacher icem",
     "show": "what the model has learnt, as a page: worldmodel show RUN --html FILE",
     "probe": "how much of the true state the model's belief tells: worldmodel probe RUN",
+    "doctor": "find what is wrong with data or a run (shifted actions, mixed episodes): worldmodel doctor RUN",
     "envs": "list the built-in environments",
     "models": "list the published models: worldmodel train PRESET --model NAME",
     "reference": "compute what scores are measured against: worldmodel reference ENV",
@@ -50,12 +51,13 @@ options:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 (the run failed), 2 (asked for wrongly), 130 (Ctrl-C)."""
+    """Run one command; returns the exit code: 0, 1 (the run failed), 2 (asked for wrongly), 130 (Ctrl-C), or what the
+    command returns (`doctor`: 3 for a fault)."""
     argv = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads would take cores from others
     debug = "--debug" in argv
     try:
-        dispatch([word for word in argv if word != "--debug"])
+        return dispatch([word for word in argv if word != "--debug"])
     except KeyboardInterrupt as stop:
         print(f"Stopped. {stop}".strip(), file=sys.stderr)
         return 130
@@ -64,10 +66,10 @@ def main(argv: list[str] | None = None) -> int:
             traceback.print_exc()
         print(f"worldmodel: {sentence(error)}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
-    return 0
 
 
-def dispatch(argv: list[str]) -> None:
+def dispatch(argv: list[str]) -> int:
+    """Returns what the command returns, 0 for nothing."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP.format(commands="\n".join(f"  {name:<11}{what}" for name, what in COMMANDS.items())), end="")
     elif argv[0] == "--version":
@@ -75,7 +77,8 @@ def dispatch(argv: list[str]) -> None:
     elif argv[0] not in COMMANDS:
         raise unknown("command", argv[0], COMMANDS)
     else:
-        importlib.import_module(f"experiments.commands.{argv[0]}").run(argv[1:])
+        return importlib.import_module(f"experiments.commands.{argv[0]}").run(argv[1:]) or 0
+    return 0
 
 
 def sentence(error: Exception) -> str:

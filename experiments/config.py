@@ -160,7 +160,7 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
         values["collect"] = PlannerConfig(**values["collect"])
         values["planner"] = PlannerConfig(**values["planner"])
         values["actor"] = ActorConfig(**values["actor"])
-        if values["data"]:
+        if values.get("data"):
             data = values["data"]
             values["data"] = DataSource(**data | {"observation": tuple(data["observation"])})
         return TrainConfig(**values)

@@ -202,10 +202,19 @@ class Replay:
         """Number of live episodes of the split."""
         return len(self._numbers(split))
 
-    def episodes(self, split: Split) -> Iterator[Episode]:
-        """The live episodes, oldest first, each checked against its checksum. Raises ReplayError."""
-        for number in self._numbers(split):
+    def episodes(self, split: Split, most: int | None = None) -> Iterator[Episode]:
+        """The live episodes, oldest first, or ``most`` of them, evenly spread; each checked against its checksum.
+
+        Raises ReplayError.
+        """
+        numbers = self._numbers(split)
+        every = 1 if most is None else max(1, -(-len(numbers) // most))
+        for number in numbers[::every]:
             yield self._read(int(number))
+
+    def lengths(self, split: Split) -> np.ndarray:
+        """Rows of the live episodes, oldest first."""
+        return self._index.records["rows"][self._numbers(split)].astype(np.int64)
 
     def sample(self, batch: int, length: int, rng: np.random.Generator) -> Batch:
         """Draw ``batch`` windows of ``length`` rows from the episodes of the split "train", with replacement.
