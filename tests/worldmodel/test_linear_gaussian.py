@@ -144,7 +144,7 @@ def system(dynamics: LinearGaussian, decoder: LinearDecoder) -> System:
 
 
 def vae(encoder: Encoder, dynamics: LinearGaussian, decoder: LinearDecoder, shape: tuple = SHAPE) -> SequenceVAE:
-    heads, objective = Heads(dynamics.stoch, 4).double(), Elbo(free_nats=0.0, open_loop=0.0)
+    heads, objective = Heads(dynamics.stoch, 4).double(), Elbo(free_nats=0.0, balance=0.0, open_loop=0.0)
     return SequenceVAE(encoder, dynamics, decoder, heads, shape, objective, Gaussian(STD), 0.1)
 
 
