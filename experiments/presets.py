@@ -10,6 +10,19 @@ PRESETS = {
     "pendulum": TrainConfig(env="pendulum"),
     "cartpole": TrainConfig(env="cartpole"),
     "planar": TrainConfig(env="planar"),
+    "dmc": TrainConfig(  # a task of the control suite from 100,000 frames: 10 + 18 · 5 episodes of 1000 control steps
+        env="dmc:cartpole-swingup",
+        size=64,
+        seed_episodes=10,
+        rounds=20,
+        updates=520,
+        episodes=5,
+        action_noise=0.6,
+        learning_rate=1e-3,
+        model=ModelConfig(reward_std=0.4),  # a reward is the sum over the action repeat, here up to 8
+        collect=PlannerConfig("icem", 12, candidates=48, iterations=3, elites=8, colour=0.25),
+        planner=PlannerConfig("icem", 12, candidates=64, iterations=4, elites=8, colour=0.25),
+    ),
     "tiny": TrainConfig(  # learns nothing; shows in seconds that everything runs
         env="pendulum",
         seed_episodes=2,
