@@ -102,7 +102,7 @@ class PixelAdapter(gym.Env[np.ndarray, np.ndarray]):
         told = info.get("state")
         if told is None and isinstance(observation, np.ndarray) and observation.ndim == 1:
             told = observation
-        return {} if told is None else {"state": np.asarray(told, dtype=np.float64).ravel()}
+        return {} if told is None else {"state": np.array(told, dtype=np.float64).ravel()}
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,7 @@ def _with_pictures(make: Callable[..., gym.Env[Any, Any]]) -> tuple[gym.Env[Any,
     if is_image(env.observation_space):
         return env, False
     env.close()
+    _refuse_channels_first(env.observation_space)
     try:
         return make(**ASK_FOR_PICTURES), True
     except TypeError as error:
@@ -182,6 +183,15 @@ def _with_pictures(make: Callable[..., gym.Env[Any, Any]]) -> tuple[gym.Env[Any,
             f"observations must be uint8 images [height, width, 1 or 3], or the environment must take "
             f"render_mode='rgb_array'; its observation space is {env.observation_space}, and it says: {error}"
         ) from error
+
+
+def _refuse_channels_first(space: gym.Space[Any]) -> None:
+    shape = space.shape or ()
+    if space.dtype == np.uint8 and len(shape) == 3 and shape[0] in (1, 3):
+        raise ValueError(
+            f"pictures must be [height, width, channel], but the observation space is {shape}, channels first; "
+            "transpose them, e.g. with gymnasium.wrappers.TransformObservation"
+        )
 
 
 def _rendered(env: gym.Env[Any, Any]) -> np.ndarray:

@@ -27,6 +27,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "probe": "how much of the true state the model's belief tells: worldmodel probe RUN",
     "doctor": "find what is wrong with data or a run (shifted actions, mixed episodes): worldmodel doctor RUN",
     "envs": "list the built-in environments",
+    "check-env": "does an environment of yours keep the contract? worldmodel check-env my_module:MyEnv",
     "models": "list the published models: worldmodel train PRESET --model NAME",
     "reference": "compute what scores are measured against: worldmodel reference ENV",
 }
@@ -77,7 +78,7 @@ def dispatch(argv: list[str]) -> int:
     elif argv[0] not in COMMANDS:
         raise unknown("command", argv[0], COMMANDS)
     else:
-        return importlib.import_module(f"experiments.commands.{argv[0]}").run(argv[1:]) or 0
+        return importlib.import_module(f"experiments.commands.{argv[0].replace('-', '_')}").run(argv[1:]) or 0
     return 0
 
 

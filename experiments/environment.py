@@ -54,6 +54,13 @@ def make(name: str, count: int, size: int, processes: int = 1) -> VectorEnv[Any,
     return _tried(name, lambda: side_by_side(one, count, processes))
 
 
+def single(name: str, size: int) -> Any:
+    """One copy behind Gymnasium's interface for a single environment. Raises UserError."""
+    if is_built_in(name):
+        return _tried(name, lambda: envs.make(name, size=size))
+    return _tried(name, lambda: named.single(name, size))
+
+
 def shapes(name: str, size: int) -> Shapes:
     return facts(name, size).shapes
 
@@ -69,13 +76,26 @@ def facts(name: str, size: int) -> Facts:
     if is_built_in(name):
         task = make(name, 1, size).task  # type: ignore[attr-defined]
         return Facts(Shapes((size, size, task.channels), task.action_size, len(task.state_names)), task.episode_steps)
-    env: Any = _tried(name, lambda: named.single(name, size))
+    env = single(name, size)
     try:
         state = env.reset(seed=0)[1].get("state", ())
         action, discrete = env.action_space.shape[0], getattr(env, "discrete", False)
         return Facts(Shapes(env.observation_space.shape, action, len(state), discrete), env.episode_steps)
     finally:
         env.close()
+
+
+class Variables(NamedTuple):
+    """The columns of the true state."""
+
+    state_names: tuple[str, ...]
+
+
+def variables(name: str, size: int) -> Variables:
+    """Names of a built-in task's variables; those of others are numbered."""
+    if is_built_in(name):
+        return Variables(envs.task(name).state_names)
+    return Variables(tuple(f"state {number}" for number in range(shapes(name, size).state)))
 
 
 def resolve(name: str) -> str:

@@ -6,13 +6,12 @@ An angle is seen as its sine and cosine, since a picture tells it no better; eve
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from envs.task import Task
 from experiments import run_folder
 from experiments.data_source import stored_replay
 from experiments.errors import UserError
@@ -22,6 +21,13 @@ from worldmodel.interface import State, WorldModel
 EPISODES = 80  # of the replay, evenly spread over it
 HELD_OUT = 5  # every so many of these measure R²
 AHEAD = 15  # about as far as planners look
+
+
+class Variables(Protocol):
+    """A task, or whatever names the columns of a true state; what is called an angle is one."""
+
+    @property
+    def state_names(self) -> tuple[str, ...]: ...
 
 
 class Pairs(NamedTuple):
@@ -35,7 +41,7 @@ class Pairs(NamedTuple):
     held_out: Tensor
 
 
-def describe(task: Task, state: Tensor) -> Tensor:
+def describe(task: Variables, state: Tensor) -> Tensor:
     """``[..., state] -> [..., features]``."""
     columns = []
     for name, column in zip(task.state_names, state.unbind(-1), strict=True):
@@ -49,7 +55,7 @@ def variables(state_names: tuple[str, ...]) -> list[str]:
     return [name for pair in pairs for name in pair]
 
 
-def restore(task: Task, features: Tensor) -> Tensor:
+def restore(task: Variables, features: Tensor) -> Tensor:
     """The inverse of `describe`; angles in (-π, π]."""
     rest = iter(features.unbind(-1))
     columns = [torch.atan2(next(rest), next(rest)) if is_angle(name) else next(rest) for name in task.state_names]
@@ -60,7 +66,7 @@ def is_angle(name: str) -> bool:
     return name.split()[-1] == "angle"
 
 
-def latent_pairs(model: WorldModel, task: Task, episodes: list[Episode], predicted: bool) -> Pairs:
+def latent_pairs(model: WorldModel, task: Variables, episodes: list[Episode], predicted: bool) -> Pairs:
     """Filtered states of the episodes; with ``predicted`` also those that the model predicts up to `AHEAD` steps on.
 
     Planners look at predicted states, and where a model learns from its own predictions they are not quite like
@@ -80,7 +86,7 @@ def latent_pairs(model: WorldModel, task: Task, episodes: list[Episode], predict
 
 
 @torch.no_grad()
-def filter_all(model: WorldModel, task: Task, episodes: list[Episode]) -> tuple[State, Tensor, Tensor]:
+def filter_all(model: WorldModel, task: Variables, episodes: list[Episode]) -> tuple[State, Tensor, Tensor]:
     """Filtered states ``[episodes, rows, latent]``, true ones described, and which rows there are."""
     belief = model.initial(len(episodes))
     device, dtype = belief.state.stoch.device, belief.state.stoch.dtype
@@ -121,7 +127,8 @@ def replayed(run: Path) -> list[Episode]:
     if len(episodes) < HELD_OUT or episodes[0].state.shape[-1] == 0:
         raise UserError(
             f"A probe of the true state needs {HELD_OUT} episodes that tell it; the replay of {run} has fewer. "
-            "Train longer, on a built-in task; a comparison goes without it when --ladder is left out."
+            "Train longer, on an environment that tells info['state']; a comparison goes without it when --ladder is left "
+            "out."
         )
     every = max(1, len(episodes) // EPISODES)
     return episodes[::every][:EPISODES]

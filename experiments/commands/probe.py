@@ -13,11 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-import envs
-from envs.task import Task
-from experiments import run_folder
+from experiments import environment, run_folder
 from experiments.commands.leading import leading, wants_help
-from experiments.state_probe import filter_all, padded, replayed, variables
+from experiments.state_probe import Variables, filter_all, padded, replayed, variables
 from worldmodel.episode import Episode
 from worldmodel.images import to_model
 from worldmodel.insight.probes import linear_probe
@@ -34,7 +32,7 @@ class Arguments:
     """How well each variable of the true state can be read, by a straight line, off the belief and off one frame."""
 
     run: tyro.conf.Positional[Path]
-    """Run folder, as `worldmodel train` wrote it, of a built-in task."""
+    """Run folder, as `worldmodel train` wrote it, of an environment that tells its true state."""
 
 
 def run(argv: list[str]) -> None:
@@ -44,12 +42,12 @@ def run(argv: list[str]) -> None:
     folder = tyro.cli(Arguments, prog="worldmodel probe", args=argv).run
     torch.set_num_threads(1)
     config, model = run_folder.load_model(folder, torch.device("cpu"))
-    episodes = replayed(folder)  # first, since only built-in tasks tell their state
-    Console().print(table(*compare(model, envs.task(config.env), episodes)))
+    episodes = replayed(folder)  # raises where none of them tells the true state
+    Console().print(table(*compare(model, environment.variables(config.env, config.size), episodes)))
     print(EXPLAIN)
 
 
-def compare(model: SequenceVAE, task: Task, episodes: list[Episode]) -> tuple[list[str], np.ndarray, np.ndarray]:
+def compare(model: SequenceVAE, task: Variables, episodes: list[Episode]) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Variables, and R² ``[variables]`` from the belief and from one frame; angles as sine and cosine."""
     filtered, described, there = filter_all(model, task, episodes)
     number = torch.arange(len(episodes))[:, None].expand(there.shape)[there].numpy()
