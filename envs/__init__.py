@@ -6,7 +6,9 @@ import difflib
 import math
 
 import gymnasium
+import numpy as np
 
+from envs import named
 from envs.cartpole import CartPole
 from envs.e2c_cartpole import E2CCartPole
 from envs.e2c_pendulum import E2CPendulum
@@ -60,8 +62,13 @@ def make_vector(name: str, num_envs: int, size: int = 32) -> PixelVectorEnv:
     return PixelVectorEnv(task(name), num_envs, size)
 
 
-def make(name: str, size: int = 32, render_mode: str | None = None) -> PixelEnv:
-    """One copy of the task of that name, for code that speaks Gymnasium's interface for a single environment."""
+def make(name: str, size: int = 32, render_mode: str | None = None) -> gymnasium.Env[np.ndarray, np.ndarray]:
+    """One copy of the task of that name, for code that speaks Gymnasium's interface for a single environment.
+
+    Or one of `envs.named`, such as ``dmc:cartpole-swingup``, ``gym:Pendulum-v1`` or ``my_module:MyEnv``.
+    """
+    if ":" in name:
+        return named.single(name, size, render_mode)
     return PixelEnv(task(name), size, render_mode)
 
 

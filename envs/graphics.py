@@ -8,7 +8,9 @@ casting (`envs.raycast`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -44,6 +46,8 @@ def backend() -> str:
     else:
         found = next((name for name in _candidates() if draws(name)), None)
     os.environ["MUJOCO_GL"] = os.environ[TRIED] = found or OFF[0]
+    if found:
+        _load_triton_first()
     return found or RAYS
 
 
@@ -71,6 +75,15 @@ def _candidates() -> tuple[str, ...]:
     if sys.platform != "linux":
         return ("glfw",)
     return ("egl", "osmesa", "glfw") if os.environ.get("DISPLAY") else ("egl", "osmesa")
+
+
+def _load_triton_first() -> None:
+    """Software Mesa and Triton each bring their LLVM, and Triton's dies (segmentation fault) where Mesa's is loaded.
+
+    The other way round both work. Torch imports Triton at the first optimiser, where it is installed.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
 
 
 def _required(name: str) -> str:

@@ -58,7 +58,7 @@ class GraphicsLibrary:
     def __init__(self, model: mujoco.MjModel, size: int, camera: int) -> None:
         model.vis.global_.offwidth = model.vis.global_.offheight = size
         self._renderer, self._camera = _renderer(model, size), camera
-        self._at_exit = functools.partial(_close, weakref.ref(self._renderer))
+        self._at_exit = functools.partial(_close_if_alive, weakref.ref(self._renderer))
         atexit.register(self._at_exit)  # runs before what the library registered when its first context was made
 
     def render(self, data: mujoco.MjData) -> np.ndarray:
@@ -73,7 +73,7 @@ class GraphicsLibrary:
     def close(self) -> None:
         """Free what the library holds."""
         atexit.unregister(self._at_exit)
-        self._renderer.close()
+        _close(self._renderer)
 
 
 def simplify(model: mujoco.MjModel) -> None:
@@ -94,6 +94,15 @@ def _renderer(model: mujoco.MjModel, size: int) -> mujoco.Renderer:
         ) from error
 
 
-def _close(renderer: weakref.ref[mujoco.Renderer]) -> None:
+def _close(renderer: mujoco.Renderer) -> None:
+    """MuJoCo frees what is on the library's side in whatever context is current: with several renderers in a process,
+    another one's, or none, which ends in a segmentation fault.
+    """
+    if renderer._gl_context:
+        renderer._gl_context.make_current()
+    renderer.close()
+
+
+def _close_if_alive(renderer: weakref.ref[mujoco.Renderer]) -> None:
     if (alive := renderer()) is not None:
-        alive.close()
+        _close(alive)

@@ -69,14 +69,14 @@ def resolve(text: str) -> str:
     return str(Name("dmc", task, given | name.options))
 
 
-def single(text: str, size: int) -> gym.Env[Any, Any]:
+def single(text: str, size: int, render_mode: str | None = None) -> gym.Env[Any, Any]:
     """The environment, with pictures of ``size`` × ``size`` pixels. Raises ValueError, ImportError."""
     kind, what, options = parse(text)
     if kind == "dmc":
-        return dmc.DmcEnv(what, size, **options)
+        return dmc.DmcEnv(what, size, render_mode=render_mode, **options)
     ours = {key: value for key, value in options.items() if key in ADAPTER}
     theirs = {key: value for key, value in options.items() if key not in ADAPTER}
-    return PixelAdapter(functools.partial(_maker(kind, what), **theirs), size, **ours)
+    return PixelAdapter(functools.partial(_maker(kind, what), **theirs), size, render_mode=render_mode, **ours)
 
 
 def _maker(kind: str, what: str) -> Callable[..., gym.Env[Any, Any]]:

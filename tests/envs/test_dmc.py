@@ -165,6 +165,11 @@ from envs.dmc import DmcEnv
 drawn, cast = (DmcEnv('reacher-easy', render=r).reset(seed=1)[0].astype(int) for r in ({render!r}, 'rays'))
 red = [(p[..., 0] > p[..., 2] + 40) for p in (drawn, cast)]
 print((red[0] & red[1]).sum() / (red[0] | red[1]).sum())
+import torch._dynamo  # brings Triton, whose LLVM must not meet Mesa's
+many = [DmcEnv('reacher-easy', render={render!r}, size=16) for _ in range(3)]
+for env in many: env.reset()
+many[1].close()  # in another's context
+many[0].reset()
 """
     environment = os.environ | {"MUJOCO_GL": "egl", "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
