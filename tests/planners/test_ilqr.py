@@ -45,6 +45,20 @@ def pusher(action: int = 2, seed: int = 0) -> toys.Toy:
     return toys.Toy(lambda z, a: z @ A.T + a @ B, lambda z: -(z**2).sum(-1), latent=4, action=action)
 
 
+def random_system(latent: int, action: int, seed: int) -> toys.Toy:
+    """Linear and stable, the reward a random negative quadratic with a slope."""
+    generator = Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    A, B, root, slope = draw(latent, latent), draw(latent, action), draw(latent, latent), draw(latent)
+    A, Q = A / torch.linalg.matrix_norm(A, ord=2), root @ root.T / latent
+    return toys.Toy(
+        lambda z, a: z @ A.T + a @ B.T, lambda z: -((z @ Q) * z).sum(-1) + z @ slope, latent=latent, action=action
+    )
+
+
 def bounded_optimum(p: ILQR, state: State) -> np.ndarray:
     """Of a linear model and a quadratic reward: condensed to a QP in the stacked actions, solved by scipy."""
     shape = (p.horizon, p.model.sizes.action)
@@ -67,6 +81,21 @@ def test_one_iteration_solves_a_linear_quadratic_problem() -> None:
     actions, value = toys.point_mass_optimum(state, 10)
     torch.testing.assert_close(plan.actions, actions, **CLOSE)
     torch.testing.assert_close(plan.value, value, **CLOSE)
+
+
+@pytest.mark.parametrize(("horizon", "latent", "action"), [(1, 1, 1), (12, 3, 2), (50, 2, 1), (20, 16, 4)])
+def test_random_linear_systems_are_solved_in_one_iteration(horizon: int, latent: int, action: int) -> None:
+    """Against scipy's dense solution; starts small enough, or control dear enough, that no limit is active."""
+    toy = random_system(latent, action, seed=horizon)
+    p = replace(
+        planner(toy, horizon=horizon, iterations=1), objective=Sum((LearnedReward(toy), ControlPenalty(50.0)), (1, 1))
+    )
+    state = toy.state(torch.randn(1, latent, generator=Generator().manual_seed(1), dtype=torch.float64))
+    _, plan = p.plan(state)
+    expected = torch.from_numpy(bounded_optimum(p, state))[None]
+    assert (expected.abs() < 1).all()
+    assert (expected.abs() > 1e-3).any()
+    torch.testing.assert_close(plan.actions, expected, **CLOSE)
 
 
 @pytest.mark.parametrize("discount", [1.0, 0.8])
