@@ -109,12 +109,38 @@ INLINE vec blend(vec a, vec b, vec h) {
 struct Columns {  // `count` features of a panel
     const float *data;
     int64_t count;
+    bool few = false;  // only the first FEW rows matter
 };
 
 template <int... I, class F> INLINE void each(std::integer_sequence<int, I...>, F f) { (f(std::integral_constant<int, I>()), ...); }
 template <int N, class F> INLINE void unrolled(F f) { each(std::make_integer_sequence<int, N>(), f); }
 
+// With so few rows in all, most lanes of a vector of rows would idle: there a vector holds the outputs of a tile instead.
+// Several chains of sums, or every product would wait for the one before.
+constexpr int FEW = 2, CHAINS = 4;
+typedef float outputs __attribute__((vector_size(4 * ROWS), __may_alias__, aligned(4)));
+
+INLINE void accumulate_few(vec (&sums)[ROWS][1], const float *&weights, Columns input) {
+    outputs totals[FEW][CHAINS] = {};
+    const auto add = [&](int chain, const float *column) INLINE_BODY {
+        const outputs weight = *(const outputs *)weights;
+        for (int row = 0; row < FEW; ++row) totals[row][chain] += weight * column[row];
+        weights += ROWS;
+    };
+    int64_t k = 0;
+    for (; k + CHAINS <= input.count; k += CHAINS) {
+        for (int ahead = 0; ahead < CHAINS; ++ahead) __builtin_prefetch(weights + AHEAD + ahead * ROWS);
+        unrolled<CHAINS>([&](auto chain) INLINE_BODY { add(chain, input.data + (k + chain) * LANES); });
+    }
+    for (; k < input.count; ++k) add(0, input.data + k * LANES);
+    for (int row = 0; row < FEW; ++row)
+        for (int chain = 0; chain < CHAINS; ++chain)
+            for (int i = 0; i < ROWS; ++i) sums[i][0][row] += totals[row][chain][i];
+}
+
 template <int V> INLINE void accumulate(vec (&sums)[ROWS][V], const float *&weights, Columns input) {
+    if constexpr (V == 1)
+        if (input.few) return accumulate_few(sums, weights, input);
     const vec *column = (const vec *)input.data;
     for (int64_t k = 0; k < input.count; ++k, column += V, weights += ROWS) {
         __builtin_prefetch(weights + AHEAD);

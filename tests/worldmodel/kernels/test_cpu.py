@@ -22,7 +22,7 @@ SIZES = {"tiny": TINY, "odd": ODD, "round": ROUND, "planet": PLANET, "even": Rol
 
 @needs_kernel
 @pytest.mark.parametrize("sampled", [False, True])
-@pytest.mark.parametrize("candidates", [1, 15, 33, 97])
+@pytest.mark.parametrize("candidates", [1, 2, 15, 33, 97])
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 def test_matches_float64(sizes, candidates, sampled):
     problem = make(sizes, (candidates,), horizon=5, sampled=sampled)

@@ -41,7 +41,7 @@ def error(result, expected):
 
 
 @needs_kernel
-@pytest.mark.parametrize("rows", [1, 33, 100])
+@pytest.mark.parametrize("rows", [1, 2, 33, 100])
 @pytest.mark.parametrize("widths", [(1, 1), (41, 29, 1), (230, 200, 200, 1), (7, 64, 3), (24, 8, 8, 8, 8, 8, 8, 8, 5)])
 def test_matches_float64(widths, rows):
     tensors, net = network(*widths)

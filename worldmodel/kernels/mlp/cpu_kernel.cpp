@@ -34,7 +34,7 @@ template <int V> void run(const Request &q, int64_t first, int64_t count, float 
     Layer layer{const_cast<float *>(q.packed), 0, 0};
     for (int64_t i = 0; i < q.depth; ++i, std::swap(in, out)) {
         layer = Layer{layer.end(), q.widths[i + 1], q.widths[i]};
-        const Columns columns{in, layer.inputs}, none{nullptr, 0};
+        const Columns columns{in, layer.inputs, q.rows <= FEW}, none{nullptr, 0};
         if (i + 1 < q.depth) dense<V>(layer, columns, none, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)out)[j] = elu(sum); });
         else dense<V>(layer, columns, none, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)out)[j] = sum; });
     }

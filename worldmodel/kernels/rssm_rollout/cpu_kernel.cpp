@@ -57,6 +57,7 @@ template <int V> void run(const Request &q, const Layers &layers, int64_t first,
     float *p = following + padded(q.deter) * WIDTH, *s = p + padded(q.prior) * WIDTH;
     float *noise = s + padded(q.stoch) * WIDTH, *a = noise + padded(q.stoch) * WIDTH;
     const Columns none{nullptr, 0};
+    const bool few = q.rows <= FEW;
 
     lanes.offsets(q.lead, q.start_deter, start);
     gather(q.start_deter, start, 0, q.deter, WIDTH, h);
@@ -66,15 +67,15 @@ template <int V> void run(const Request &q, const Layers &layers, int64_t first,
     if (q.noise.data) lanes.offsets(q.lead, q.noise, noise_rows);
     for (int64_t t = 0; t < q.horizon; ++t) {
         gather(q.actions, action_rows, t, q.action, WIDTH, a);
-        dense<V>(layers.inputs, {s, q.stoch}, {a, q.action}, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)x)[j] = elu(sum); });
-        gru<V>(layers, {x, q.hidden}, {h, q.deter}, following);
+        dense<V>(layers.inputs, {s, q.stoch, few}, {a, q.action, few}, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)x)[j] = elu(sum); });
+        gru<V>(layers, {x, q.hidden, few}, {h, q.deter, few}, following);
         std::swap(h, following);
         scatter(h, q.deter, lanes, q.horizon, t, q.deters);
-        dense<V>(layers.prior, {h, q.deter}, none, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)p)[j] = elu(sum); });
-        dense<V>(layers.mean, {p, q.prior}, none, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)s)[j] = sum; });
+        dense<V>(layers.prior, {h, q.deter, few}, none, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)p)[j] = elu(sum); });
+        dense<V>(layers.mean, {p, q.prior, few}, none, [&](int64_t j, vec sum) INLINE_BODY { ((vec *)s)[j] = sum; });
         if (q.noise.data) {
             gather(q.noise, noise_rows, t, q.stoch, WIDTH, noise);
-            dense<V>(layers.raw, {p, q.prior}, none, [&](int64_t j, vec sum) INLINE_BODY {
+            dense<V>(layers.raw, {p, q.prior, few}, none, [&](int64_t j, vec sum) INLINE_BODY {
                 ((vec *)s)[j] += (softplus(sum) + MIN_STD) * ((const vec *)noise)[j];
             });
         }
