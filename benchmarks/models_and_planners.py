@@ -135,9 +135,9 @@ def by_horizon(squares: np.ndarray) -> list[float]:
 
 
 def table(arguments: Arguments) -> Table:
-    scores = [f"{planner}" for planner in arguments.planners]
-    errors = [f"{steps}: model / copy" for steps in SHOWN]
-    shown = Table("model", "CPU min", *scores, *errors, box=box.SIMPLE)
+    """Scores by planner, then errors of the model and of copying the last frame, so many steps ahead."""
+    titles = [*arguments.planners, *(f"at {steps}" for steps in SHOWN)]
+    shown = Table("model", "CPU min", *titles, box=box.SIMPLE)
     for name in arguments.models:
         row = [read(arguments.out / f"{name}-train.json", lambda cell: f"{cell['cpu_minutes']:.1f}")]
         row += [
@@ -147,7 +147,7 @@ def table(arguments: Arguments) -> Table:
         row += [
             read(
                 arguments.out / f"{name}-ahead.json",
-                lambda cell, k=steps - 1: f"{cell['model'][k]:.3f} / {cell['copy'][k]:.3f}",
+                lambda cell, k=steps - 1: f"{cell['model'][k]:.2f}/{cell['copy'][k]:.2f}",
             )
             for steps in SHOWN
         ]
