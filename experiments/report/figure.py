@@ -82,7 +82,7 @@ def chart(figure: Figure, box: Box, title: str, series: Sequence[Series], unit: 
     for one in series:
         curve(figure, (left, top, right, bottom), one, x, y)
         figure.line(np.array([[at, box[1] + 31], [at + 16, box[1] + 31]]), COLOURS[one.colour], 3, dashed=one.dashed)
-        figure.text(at + 20, box[1] + 31, one.name, 12, SOFT, "lm")
+        figure.text(at + 20, box[1] + 31, ascii_only(one.name), 12, SOFT, "lm")
         at += 34 + font(12).getlength(one.name)
 
 
@@ -100,6 +100,11 @@ def curve(figure: Figure, box: Box, one: Series, x: Axis, y: Axis) -> None:
         figure.dots(places, np.tile(np.array(rgb(COLOURS[one.colour])), (len(places), 1)), 3.5, 200)
     else:
         figure.line(places, COLOURS[one.colour], 2.2, dashed=one.dashed)
+
+
+def ascii_only(words: str) -> str:
+    """Pillow's own font has no minus sign."""
+    return words.replace("−", "-")
 
 
 def dashes(points: np.ndarray) -> list[np.ndarray]:

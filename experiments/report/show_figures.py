@@ -17,7 +17,7 @@ from experiments.report.show_plan import Plans
 from experiments.report.show_traversals import Traversed
 from experiments.state_probe import is_angle
 
-YAW, PITCH, DEPTH = 0.7, -0.5, 1.25  # how the page shows three dimensions at first
+YAW, PITCH = 0.7, -0.5  # how the page shows three dimensions at first
 STRIP = 10
 
 
@@ -52,7 +52,7 @@ def map_figure(mapped: Mapped, task: str) -> Figure:
     scores = mapped.scores
     if scores.features:
         told = ", ".join(f"{f} {r:.3f}" for f, r in zip(scores.features, scores.linear, strict=True))
-        figure.text(24, 668, f"R² by a line, held-out episodes: {told}", 13, SOFT)
+        figure.text(24, 668, f"R2 by a line, held-out episodes: {told}", 13, SOFT)
     colour_bar(figure, (24, 636, 264, 648), name, values)
     return figure
 
@@ -71,20 +71,18 @@ def colour_bar(figure: Figure, box: Box, name: str, values: np.ndarray) -> None:
     low, high = limits(name, values)
     stops = CIRCLE if is_angle(name) else SCALE
     figure.bar(box[0] + 40, box[1], box[2] - box[0] - 80, box[3] - box[1], colours_of(np.linspace(0, 1, 200), stops))
-    said = ("-π", "π") if is_angle(name) else (f"{low:.2g}", f"{high:.2g}")
+    said = ("-pi", "pi") if is_angle(name) else (f"{low:.2g}", f"{high:.2g}")
     figure.text(box[0] + 34, (box[1] + box[3]) / 2, said[0], 13, SOFT, "rm")
     figure.text(box[2] - 34, (box[1] + box[3]) / 2, f"{said[1]}  {name}", 13, SOFT, "lm")
 
 
 def on_page(view: View, box: Box) -> tuple[np.ndarray, np.ndarray]:
     """Places in the box and how near each is to the reader."""
-    data = view_data(view)
-    points = np.asarray(data["points"])
-    half, depth = np.asarray(data["half"]), np.zeros(len(points))
+    points, depth = np.asarray(view_data(view)["points"]), np.zeros(len(view.places))
     if points.shape[1] == 3:
         points, depth = turned(points)
-        half = np.full(2, DEPTH)
-    return within(points[:, :2], half, box), depth
+    low, high = points.min(0), points.max(0)
+    return within(points - (low + high) / 2, (high - low) / 2 + 1e-6, box), depth
 
 
 def turned(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +125,7 @@ def plan_figure(plans: Plans) -> Figure:
     """The moment in the middle, its last iteration."""
     moment = plans.moments[len(plans.moments) // 2]
     search, tube = moment.iterations[-1], moment.tube
-    figure, box = Figure(900, 850), (24.0, 60.0, 876.0, 560.0)
+    figure, box = Figure(800, 790), (24.0, 70.0, 776.0, 570.0)
     thick = [search.mean, *search.elites, *(part.path for part in (tube, moment.happened) if part)]
     around = np.concatenate(thick)
     middle, half = (around.min(0) + around.max(0)) / 2, 0.65 * np.ptp(around, axis=0) + 1e-6
@@ -173,7 +171,7 @@ def traversals_figure(found: Traversed) -> Figure:
     swept = [(sweep.name, sweep.pictures) for sweep in found.sweeps]
     height = 60 + len(swept) * (side + 4)
     figure = Figure(820, height + 60 + 2 * (side + 4))
-    figure.text(16, 18, "From −2 to +2 standard deviations of one direction, all else held", 17)
+    figure.text(16, 18, "From -2 to +2 standard deviations of one direction, all else held", 17)
     film(figure, swept, 50, side, names=120)
     figure.text(16, height + 6, "A straight line between two states: in the latent, and as a cross-fade", 17)
     film(figure, [("latent", found.lines.latent), ("pixels", found.lines.fade)], height + 36, side, names=120)
@@ -187,6 +185,19 @@ def linearity_figure(found: Linear) -> Figure:
     places, _ = on_page(View("", found.places, ("", "")), (24, 60, 404, 400))
     figure.dots(places, scale_colours(name, error), 3.5, 230)
     colour_bar(figure, (10, 424, 250, 436), name, error)
-    chart(figure, (430, 18, 790, 440), "by horizon", horizon_series(found), "steps ahead; share of the change", True)
-    chart(figure, (810, 18, 1170, 440), "iLQR’s failures", foretold_series(found), "error along the plan; up: return")
+    chart(
+        figure,
+        (430, 18, 790, 440),
+        "Error of the linear model, by horizon",
+        horizon_series(found),
+        "steps ahead; share of the change",
+        True,
+    )
+    chart(
+        figure,
+        (810, 18, 1170, 440),
+        "Does it foretell failures of iLQR?",
+        foretold_series(found),
+        "error along the plan; up: return",
+    )
     return figure

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 from torch import Tensor
 
 from experiments.report.line_chart import Series, line_chart
@@ -146,12 +146,15 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]
     if not np.isfinite(a).all() or not np.isfinite(b).all() or min(np.ptp(a), np.ptp(b)) == 0 or len(a) < 5:
         return None
     rows = np.random.default_rng(0).integers(len(a), size=(RESAMPLES, len(a)))
-    ranks = [pearson_of_ranks(a[some], b[some]) for some in rows]
-    return (pearson_of_ranks(a, b), *np.nanquantile(ranks, [0.025, 0.975]).tolist())
+    low, high = np.nanquantile(spearman(a[rows], b[rows]), [0.025, 0.975])
+    return float(spearman(a, b)), float(low), float(high)
 
 
-def pearson_of_ranks(a: np.ndarray, b: np.ndarray) -> float:
-    return float("nan") if min(np.ptp(a), np.ptp(b)) == 0 else float(spearmanr(a, b).statistic)
+def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Rank correlation along the last axis, ``[..., rows] -> [...]``; NaN where one does not vary."""
+    x, y = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (a, b))
+    scale = np.sqrt(np.square(x).sum(-1) * np.square(y).sum(-1))
+    return np.where(scale > 0, (x * y).sum(-1) / np.where(scale > 0, scale, 1), np.nan)
 
 
 def linear_html(found: Linear) -> str:

@@ -101,7 +101,10 @@ def told(seen: Seen, points: Points) -> View:
     truth = seen.described[:, : len(names)]
     scale = np.maximum(truth.std(0), 1e-9)
     probe = linear_probe(seen.latents, truth / scale, seen.episode, min(5, len(seen.episodes)))
-    return View("as told: " + ", ".join(names), points.latents @ probe.weight + probe.bias, names, told=True)
+    places = points.latents @ probe.weight + probe.bias
+    if len(names) == 3 and is_angle(seen.variables[0]):  # the circle lies flat, the third stands on it
+        names, places = (names[0], names[2], names[1]), places[:, [0, 2, 1]]
+    return View("as told: " + ", ".join(names), places, names, told=True)
 
 
 def axis_names(projection: Projection, width: int) -> tuple[str, str]:

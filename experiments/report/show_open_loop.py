@@ -193,14 +193,14 @@ def error_chart(quantity: Quantity) -> str:
 def error_series(quantity: Quantity) -> list[Series]:
     """Root mean squares over starts, with a 95 % interval of the model's."""
     steps = np.arange(1, quantity.errors.model.shape[1] + 1, dtype=float)
-    model = quantity.errors.model
+    model = np.where(np.isfinite(quantity.errors.model), quantity.errors.model, np.nan)
     mean = known_mean(model)
     spread = np.sqrt(known_mean(np.square(model - mean)) / np.isfinite(model).sum(0).clip(1))
     low, high = np.sqrt((mean - 1.96 * spread).clip(0)), np.sqrt(mean + 1.96 * spread)
     return [
-        Series("copy the last", steps, root(quantity.errors.copy), 7, dashed=True),
-        Series("model, unseeing", steps, np.sqrt(mean), 1, low, high),
-        Series("posterior, seeing", steps, root(quantity.errors.posterior), 2),
+        Series("copy", steps, root(quantity.errors.copy), 7, dashed=True),
+        Series("imagined", steps, np.sqrt(mean), 1, low, high),
+        Series("filtered", steps, root(quantity.errors.posterior), 2),
     ]
 
 

@@ -21,7 +21,8 @@ from experiments.report.show_traversals import Traversed, travel, traversed_html
 from worldmodel.insight.embedding import Method
 
 HERE = Path(__file__).parent
-TEMPLATE, STYLES, SCRIPTS = "show_page.html", ("page.css", "show.css"), ("show.js",)
+TEMPLATE, STYLES = "show_page.html", ("page.css", "show.css")
+SCRIPTS = ("show.js", "show_map.js", "show_video.js", "show_plan.js")
 
 
 DISCRETE = "<p>Actions are discrete: there is no slope for iLQR to follow.</p>"
@@ -58,13 +59,15 @@ SECTIONS = (
     Section(
         "What it imagines",
         "The model sees the first half and imagines the rest; move the slider. Below, how wrong it gets with every "
-        "step: useful as long as it stays under the dashed line; the seeing posterior is as good as it gets.",
+        "step: useful as long as it is below the dashed line, which says that nothing changes. Filtered, with open "
+        "eyes, is as good as it gets.",
         lambda shown: foresight_html(shown.foresight),
     ),
     Section(
         "What planners think",
-        "Thin: candidates, orange: elites and their mean, purple: iLQR with the tube that its feedback keeps the state "
-        "in (grey without), dashed green: what these actions then led to. A good model lets green cover orange.",
+        "Thin: candidates; orange: elites and their mean; dashed green: what these actions then led to. A good model "
+        "lets green cover orange. Purple: iLQR, in the tube of where the filter's doubt may take the state (grey: if "
+        "its feedback were left out).",
         lambda shown: plans_html(shown.plans),
     ),
     Section(

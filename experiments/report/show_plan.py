@@ -17,6 +17,7 @@ from experiments.report.line_chart import Series, line_chart
 from experiments.report.show_run import Seen
 from experiments.report.widget import widget
 from experiments.seeds import torch_generator
+from planners.closed_loop import closed_loop
 from planners.ilqr import ILQR
 from planners.interface import Plan
 from planners.objective import LearnedReward
@@ -41,8 +42,8 @@ class Iteration(NamedTuple):
 
 
 class Tube(NamedTuple):
-    """iLQR's plan on the map, and outlines ``[horizon, points, 2]`` of where the model's noise takes its state: with
-    the plan's gains, and with its actions alone.
+    """iLQR's plan on the map, and outlines ``[horizon + 1, points, 2]`` of where the state may be, since the filter is
+    not certain where it is now: with the plan's gains, and with its actions alone.
     """
 
     path: np.ndarray
@@ -110,7 +111,7 @@ def moment(seen: Seen, projection: Projection, planner: SamplingPlanner, row: in
     return Moment(
         f"step {row}",
         iterations,
-        None if seen.model.sizes.discrete else tube(seen, projection, state, planner.horizon, seed),
+        None if seen.model.sizes.discrete else tube(seen, projection, row, state, planner.horizon, seed),
         images(seen.model.decode(plan.states.map(lambda x: x[0]))),
         seen.model.reward(plan.states)[0].numpy(),
         execute(seen, projection, row, plan.actions[0]) if seen.task else None,
@@ -139,31 +140,40 @@ def path(projection: Projection, begin: State, states: State) -> np.ndarray:
     return projection(whole.numpy())[..., :2]
 
 
-def tube(seen: Seen, projection: Projection, state: State, horizon: int, seed: int) -> Tube:
+def tube(seen: Seen, projection: Projection, row: int, state: State, horizon: int, seed: int) -> Tube:
+    """Around the plan from the filter's mean: where it leads from samples of the posterior instead."""
     model = seen.model
     planner = ILQR(model, LearnedReward(model), torch_generator(seed, "ilqr"), horizon=horizon, starts=4)
     _, plan = planner.plan(state)
     assert plan.gains is not None
-    noise = torch.randn(TUBE, horizon, model.sizes.stoch, generator=torch_generator(seed, "tube"))
-    begin = state.map(lambda x: x.expand(TUBE, -1))
-    reference = departed(state, plan.states).vector[0]
-    outlines = [
-        outline(projection(with_feedback(seen, begin, plan.actions[0], gains, reference, noise).numpy())[..., :2])
-        for gains in (plan.gains[0], torch.zeros_like(plan.gains[0]))
-    ]
+    begin = samples_at(seen, row, torch_generator(seed, "tube"))
+    reference = departed(state, plan.states).vector
+    outlines = []
+    for gains in (plan.gains, torch.zeros_like(plan.gains)):
+        states, _ = closed_loop(model, begin, reference, plan.actions[:, None].expand(-1, TUBE, -1, -1), gains)
+        whole = torch.cat([begin.vector[0, :, None], states.vector[0]], 1)
+        outlines.append(outline(projection(whole.numpy())[..., :2]))
     return Tube(path(projection, state, plan.states)[0], *outlines)
 
 
-def with_feedback(seen: Seen, state: State, actions: Tensor, gains: Tensor, reference: Tensor, noise: Tensor) -> Tensor:
-    """Latents ``[samples, horizon, latent]`` of the model with its noise ``[samples, horizon, stoch]`` under
-    ``actions_t + gains_t (z_t - reference_t)``.
-    """
-    vectors = []
-    for action, gain, z_ref, eps in zip(actions, gains, reference, noise.unbind(1), strict=True):
-        taken = (action + (state.vector - z_ref) @ gain.mT).clamp(-1, 1)
-        state = seen.model.step(state, taken, eps)
-        vectors.append(state.vector)
-    return torch.stack(vectors, 1)
+def samples_at(seen: Seen, row: int, generator: torch.Generator) -> State:
+    """Samples ``[1, samples, latent]`` of the posterior at a row of the first episode, given the mean before it."""
+    episode = seen.episodes[0]
+    belief = belief_at(seen, row - 1)
+    many = Belief(belief.state.map(lambda x: x.expand(TUBE, -1)), belief.memory.expand(TUBE, -1))
+    action = torch.from_numpy(episode.action[row]).expand(TUBE, -1)
+    picture = torch.from_numpy(episode.observation[row]).expand(TUBE, *episode.observation.shape[1:])
+    noise = torch.randn(TUBE, seen.model.sizes.stoch, generator=generator)
+    return seen.model.filter(many, action, picture, noise).state.map(lambda x: x[None])
+
+
+def belief_at(seen: Seen, row: int) -> Belief:
+    """At a row of the first episode, filtered anew for what the encoder remembers."""
+    episode, belief = seen.episodes[0], seen.model.initial(1)
+    for t in range(row + 1):
+        action = torch.from_numpy(episode.action[t])[None]
+        belief = seen.model.filter(belief, action, torch.from_numpy(episode.observation[t])[None])
+    return belief
 
 
 def outline(places: np.ndarray) -> np.ndarray:
@@ -181,7 +191,7 @@ def execute(seen: Seen, projection: Projection, row: int, actions: Tensor) -> Ha
     """Exactly the plan's actions in the true task, from the episode's true state; the filter looks on."""
     assert seen.task
     state = torch.from_numpy(seen.episodes[0].state[row])[None]
-    belief = Belief(seen.states.map(lambda x: x[0, row][None]), memory_at(seen, row))
+    belief = belief_at(seen, row)
     pictures, rewards, latents = [], [], [belief.state.vector]
     for action in actions:
         state = seen.task.step(state, action[None].to(state))
@@ -191,15 +201,6 @@ def execute(seen: Seen, projection: Projection, row: int, actions: Tensor) -> Ha
         rewards.append(float(seen.task.reward(state)))
         latents.append(belief.state.vector)
     return Happened(np.stack(pictures), np.array(rewards), projection(torch.cat(latents).numpy())[:, :2])
-
-
-def memory_at(seen: Seen, row: int) -> Tensor:
-    """What the encoder remembers at a row of the first episode: filtered anew."""
-    episode, belief = seen.episodes[0], seen.model.initial(1)
-    for t in range(row + 1):
-        action = torch.from_numpy(episode.action[t])[None]
-        belief = seen.model.filter(belief, action, torch.from_numpy(episode.observation[t])[None])
-    return belief.memory
 
 
 def plans_html(plans: Plans) -> str:

@@ -64,7 +64,7 @@ def test_the_video_and_the_plans_have_what_the_script_draws(shown_page: Path) ->
     plan = found["plan-map"][0]
     for moment in plan["moments"]:
         assert all(len(iteration["mean"]) == len(moment["happened"]) for iteration in moment["iterations"])
-        assert len(moment["ilqr"]["closed"]) == len(moment["ilqr"]["path"]) - 1
+        assert len(moment["ilqr"]["closed"]) == len(moment["ilqr"]["path"])
 
 
 def test_figures_are_written(shown_figures: Path) -> None:

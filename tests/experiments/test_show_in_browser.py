@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -109,6 +110,8 @@ def test_it_draws_answers_and_fits(shown_page: Path, tmp_path: Path, width: int,
 
 
 def test_it_draws_within_three_seconds(shown_page: Path) -> None:
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("the machine is busy with other work, so wall time tells nothing")
     drawn = re.findall(r'data-drawn="(\d+)"', chromium(shown_page))
     assert drawn, "it had not drawn when it had loaded"
     assert int(drawn[0]) < 3000

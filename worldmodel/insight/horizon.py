@@ -98,7 +98,7 @@ def scalar_errors(
     truth: ``[rows, values]`` of every episode: the reward, or the true state, scaled so that values weigh alike.
     """
     with torch.no_grad():
-        model, posterior = (read(states).cpu().numpy() for states in (ahead.predicted, ahead.filtered))
+        model, posterior = (read(states).double().cpu().numpy() for states in (ahead.predicted, ahead.filtered))
     stretch = np.arange(ahead.horizon + 1)
     true = np.stack([truth[i][t + stretch] for i, t in zip(ahead.episode, ahead.row, strict=True)])
     guesses = model, true[:, :1], posterior[:, 1:]
