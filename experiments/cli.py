@@ -28,6 +28,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "doctor": "find what is wrong with data or a run (shifted actions, mixed episodes): worldmodel doctor RUN",
     "envs": "list the built-in environments",
     "check-env": "does an environment of yours keep the contract? worldmodel check-env my_module:MyEnv",
+    "benchmark": "whole experiments beside published numbers: worldmodel benchmark dmc",
     "models": "list the published models: worldmodel train PRESET --model NAME",
     "reference": "compute what scores are measured against: worldmodel reference ENV",
 }

@@ -1,0 +1,146 @@
+"""`worldmodel benchmark dmc`: tasks of the control suite from pixels, beside published returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+
+from experiments import dmc_cells, environment
+from experiments.dmc_cells import Cell
+from experiments.errors import UserError
+from experiments.published_dmc import COLUMNS, PUBLISHED
+from experiments.report.curves import curves
+from experiments.shards import processes
+from worldmodel.durable import write_whole
+
+GOAL = "TD-MPC, 100k frames"
+UNITS = {"k": 1000, "m": 1_000_000}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train and evaluate on tasks of the control suite. What was stopped goes on, and what is done is not done again.
+
+    In --out: a run folder and, when it is finished, one JSON per task and seed, and curves.svg.
+    """
+
+    tasks: tuple[str, ...] = ("cartpole-swingup", "ball_in_cup-catch", "finger-spin")
+    """Of the suite, e.g. cup-catch; with options after commas, e.g. walker-walk,render=default."""
+    frames: str = "100k"
+    """Control steps seen in training, random ones included: 100k, 1M."""
+    seeds: tuple[int, ...] = (0,)
+    """One run of each task with each."""
+    planner: str | None = None
+    """Collects and evaluates: icem:candidates=48,iterations=3; the preset's iCEM if not given."""
+    updates: int | None = None
+    """Gradient steps per round of five episodes; the preset's if not given."""
+    episodes: int = 10
+    """To evaluate with, from start states never trained on."""
+    out: Path = Path("runs/benchmark-dmc")
+    """Where all of it lies."""
+    processes: int = 1
+    """Cells side by side, one thread each."""
+
+
+def run(argv: list[str]) -> None:
+    """Raises UserError for what cannot be, before anything is played."""
+    arguments = tyro.cli(Arguments, prog="worldmodel benchmark dmc", args=argv)
+    wanted = cells(arguments)
+    if said := environment.describe(wanted[0].config.env):
+        print(said)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with processes(arguments.processes) as pool:
+        for cell, result in results(wanted, pool):
+            print(f"{cell.task} seed {cell.seed}: return {result['return_mean']:.0f}", flush=True)
+    report(arguments.out, [found for cell in wanted if (found := dmc_cells.read(cell))])
+
+
+def cells(arguments: Arguments) -> list[Cell]:
+    """One per task and seed, each with a configuration that can be."""
+    if not (arguments.tasks and arguments.seeds) or min(arguments.seeds) < 0 or arguments.episodes < 1:
+        raise UserError(
+            f"A benchmark needs tasks, seeds of at least 0 and episodes of at least 1; {arguments.tasks}, "
+            f"{arguments.seeds} and {arguments.episodes} came."
+        )
+    numbers = (read_frames(arguments.frames), arguments.planner, arguments.updates, arguments.episodes)
+    found = [Cell(arguments.out, task, seed, *numbers) for task in arguments.tasks for seed in arguments.seeds]
+    for cell in found:
+        cell.config  # noqa: B018 - raises UserError for what cannot be
+    return found
+
+
+def read_frames(text: str) -> int:
+    """``100k`` is 100,000."""
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].lower() in UNITS else (text, "")
+    try:
+        return round(float(number) * UNITS.get(unit, 1))
+    except ValueError as error:
+        raise UserError(f"--frames is a number such as 100k or 1M; {text} came.") from error
+
+
+def results(wanted: list[Cell], pool: Executor | None) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    """Stored ones first, then the others as they are asked for."""
+    todo = []
+    for cell in wanted:
+        stored = dmc_cells.read(cell)
+        if stored:
+            yield cell, stored
+        else:
+            todo.append(cell)
+    yield from zip(todo, pool.map(dmc_cells.play, todo) if pool else map(dmc_cells.play, todo), strict=True)
+
+
+def report(out: Path, found: list[dict[str, Any]]) -> None:
+    """The table on the terminal, the curves as a file."""
+    Console().print(table(found))
+    print(
+        "frames count the action repeat; pictures: "
+        + ", ".join(sorted({one["env"].partition(",")[2] for one in found}))
+    )
+    by_task: dict[str, list[Any]] = {}
+    for one in found:
+        by_task.setdefault(plain(one["env"]), []).append(one["curve"])
+    lines = {task: known(task) for task in by_task}
+    write_whole(out / "curves.svg", curves(by_task, lines, 1000).encode())
+    print(f"wrote {out / 'curves.svg'}")
+
+
+def table(found: list[dict[str, Any]]) -> Table:
+    """A row per task: mean over its seeds, and what others have published."""
+    ours = ("task", "frames", "seeds", "return", "of the seeds", "CPU min")
+    shown = Table(*ours, *(Column(name, overflow="fold") for name in COLUMNS), box=box.SIMPLE)
+    for env in dict.fromkeys(one["env"] for one in found):
+        group = [one for one in found if one["env"] == env]
+        means = [one["return_mean"] for one in group]
+        published = PUBLISHED.get(plain(env), (None,) * len(COLUMNS))
+        shown.add_row(
+            plain(env),
+            f"{group[0]['frames']:,}",
+            str(len(group)),
+            f"{np.mean(means):.0f}",
+            f"{min(means):.0f} to {max(means):.0f}",
+            f"{np.mean([one['cpu_seconds'] for one in group]) / 60:.0f}",
+            *("-" if value is None else str(value) for value in published),
+        )
+    return shown
+
+
+def plain(env: str) -> str:
+    """``dmc:cartpole-swingup,render=fast,repeat=8`` -> ``cartpole-swingup``."""
+    return env.removeprefix("dmc:").partition(",")[0]
+
+
+def known(task: str) -> dict[str, float]:
+    """The line to be beaten."""
+    values = dict(zip(COLUMNS, PUBLISHED.get(task, ()), strict=False))
+    name = GOAL if values.get(GOAL) is not None else "best known, 100k frames"
+    return {name: float(value)} if (value := values.get(name)) is not None else {}

@@ -1,0 +1,173 @@
+"""One cell of the pixel-control benchmark: one task, one seed, so many frames; trained, then evaluated.
+
+A cell has a run folder, which a stopped benchmark goes on from, and at its end a JSON file, after which it is not
+played again. What the result depends on is in the file name: a cell of other settings is another file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments import check_config, environment, metrics, provenance, run_folder
+from experiments.commands.train import prepare
+from experiments.config import PlannerConfig, TrainConfig, to_json
+from experiments.device import choose
+from experiments.errors import UserError
+from experiments.evaluate import evaluate
+from experiments.planner_choice import choose as choose_planner
+from experiments.presets import PRESETS
+from experiments.train import train
+from worldmodel.durable import write_whole
+
+EPISODE_FRAMES = 1000  # control steps of an episode in every task of the suite
+SEED_SHARE, MOST_SEED_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
+COLOUR = {"cartpole": 0.25, "cheetah": 0.25}  # of iCEM's noise on PlaNet (Pinneri 2020, table S4); else 2.5
+REWARD_STD = 0.05  # per frame of the action repeat
+
+
+@dataclass(frozen=True)
+class Cell:
+    """task: of the suite, with options as in `envs.named`. frames: control steps seen in training, random ones too.
+
+    planner: as `experiments.planner_choice` reads it; None for the preset's iCEM. updates: of each round; None for the
+    preset's number.
+    """
+
+    out: Path
+    task: str
+    seed: int
+    frames: int
+    planner: str | None = None
+    updates: int | None = None
+    episodes: int = 10
+
+    @property
+    def config(self) -> TrainConfig:
+        """The preset ``dmc``, for this task and so many frames. Raises UserError."""
+        base, name = PRESETS["dmc"], environment.resolve(f"dmc:{self.task}")
+        domain, repeat = name.removeprefix("dmc:").partition("-")[0], int(named_option(name, "repeat"))
+        seed_episodes, rounds, episodes = schedule(self.frames, base.episodes)
+        colour = COLOUR.get(domain, 2.5)
+        collect, planner = replace(base.collect, colour=colour), replace(base.planner, colour=colour)
+        if self.planner:
+            collect = planner = choose_planner(self.planner, planner)
+        return replace(
+            base,
+            env=name,
+            seed=self.seed,
+            seed_episodes=seed_episodes,
+            rounds=rounds,
+            episodes=episodes,
+            updates=self.updates or base.updates,
+            model=replace(base.model, reward_std=REWARD_STD * repeat),
+            collect=collect,
+            planner=planner,
+        )
+
+    @property
+    def name(self) -> str:
+        """E.g. ``cartpole-swingup-seed0-1f2e3d4c``."""
+        settings = {"config": to_json(self.config), "episodes": self.episodes}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.config.env.removeprefix('dmc:').partition(',')[0]}-seed{self.seed}-{digest}"
+
+    @property
+    def file(self) -> Path:
+        return self.out / f"{self.name}.json"
+
+
+def named_option(name: str, option: str) -> str:
+    return next(part.partition("=")[2] for part in name.split(",") if part.startswith(f"{option}="))
+
+
+def schedule(frames: int, side_by_side: int) -> tuple[int, int, int]:
+    """Seed episodes, rounds, and episodes a round, that make up ``frames``. The first and last round collect none."""
+    whole = frames // EPISODE_FRAMES
+    if whole < 2:
+        raise UserError(f"--frames must be at least {2 * EPISODE_FRAMES}, two episodes; {frames} came.")
+    seed_episodes = max(1, min(MOST_SEED_EPISODES, whole // SEED_SHARE))
+    side_by_side = min(side_by_side, whole - seed_episodes)
+    return seed_episodes, 2 + (whole - seed_episodes) // side_by_side, side_by_side
+
+
+def read(cell: Cell) -> dict[str, Any] | None:
+    """What was stored for exactly this cell; None where it is still to be played."""
+    try:
+        return json.loads(cell.file.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def play(cell: Cell) -> dict[str, Any]:
+    """Train, from the last checkpoint on if there is one, evaluate without noise, and store."""
+    config, folder = cell.config, cell.out / cell.name
+    started, torch_device = time.process_time(), choose(config.device)
+    torch.set_num_threads(config.threads)
+    if not (folder / "config.json").exists():
+        check_config.check(config)
+        run_folder.create(folder, config)
+    spent = folder / "cpu_seconds.json"
+    before = json.loads(spent.read_bytes()) if spent.exists() else 0.0
+    try:
+        training = prepare(config, folder, torch_device)
+        train(training, Told(cell), workers=0)
+    finally:  # an interrupted training has cost something too
+        write_whole(spent, json.dumps(before + time.process_time() - started).encode())
+    found = evaluate(folder, config.planner, cell.episodes, where=config.device)
+    result = {
+        "task": cell.task,
+        "env": config.env,
+        "seed": cell.seed,
+        "frames": (config.seed_episodes + (config.rounds - 2) * config.episodes) * EPISODE_FRAMES,
+        "updates": training.updates,
+        "return_mean": found.return_mean,
+        "return_low": found.return_low,
+        "return_high": found.return_high,
+        "returns": found.returns,
+        "curve": curve(folder, config),
+        "training_seconds": training.seconds,
+        "training_cpu_seconds": json.loads(spent.read_bytes()),
+        "cpu_seconds": before + time.process_time() - started,
+        "decision_ms": found.decision_ms,
+        "planner": planner_of(config.planner),
+        "config": to_json(config),
+        "commit": provenance.commit(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+    }
+    write_whole(cell.file, (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
+def planner_of(config: PlannerConfig) -> dict[str, Any]:
+    return {name: value for name, value in asdict(config).items() if value is not None}
+
+
+def curve(folder: Path, config: TrainConfig) -> list[tuple[int, float]]:
+    """Frames so far, and mean return of the episodes of a round, exploration noise included."""
+    lines = [line for line in metrics.read(folder / "metrics.jsonl") if "returns" in line]
+    return [(line["episodes"] * EPISODE_FRAMES, sum(line["returns"]) / len(line["returns"])) for line in lines]
+
+
+class Told:
+    """Implements `experiments.train.Progress`: a line per round."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._name = f"{cell.task} seed {cell.seed}"
+
+    def updated(self, updates: int, losses: dict[str, float]) -> None:
+        """Nothing is said."""
+
+    def collected(self, episodes: int, returns: list[float]) -> None:
+        mean = sum(returns) / len(returns)
+        print(f"{self._name}: {episodes * EPISODE_FRAMES:,} frames, return {mean:.0f} with noise", flush=True)
+
+    def tested(self, losses: dict[str, float]) -> None:
+        """Nothing is held out."""

@@ -1,0 +1,128 @@
+"""The pixel-control benchmark at toy size: what it counts as a frame, what it stores, and that it goes on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from experiments import dmc_cells
+from experiments.cli import main
+from experiments.commands import benchmark_dmc
+from experiments.dmc_cells import Cell, schedule
+from experiments.presets import PRESETS
+from experiments.published_dmc import COLUMNS, PUBLISHED
+from experiments.report.curves import curves
+from worldmodel.replay import Replay
+
+TASK = "pendulum-swingup,render=rays,repeat=100"  # ten decisions an episode
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "dmc", replace(PRESETS["tiny"], env="dmc:pendulum-swingup"))
+
+
+def benchmark(out: Path, *options: str) -> int:
+    asked = ["--tasks", TASK, "--frames", "5k", "--episodes", "2", "--updates", "2", "--out", str(out)]
+    return main(["benchmark", "dmc", *asked, *options])
+
+
+def test_frames_are_counted_with_the_action_repeat_and_the_random_ones(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark(tmp_path) == 0
+    (file,) = tmp_path.glob("*.json")
+    found = json.loads(file.read_text())
+    stored = Replay.open(tmp_path / file.stem / "replay").count("train")
+    assert found["frames"] == 1000 * stored == 5000
+    assert [frames for frames, _ in found["curve"]] == [3000, 5000]
+    assert found["config"]["model"]["reward_std"] == pytest.approx(5.0)
+    assert len(found["returns"]) == 2
+    assert found["env"] == "dmc:" + TASK
+    assert 0 < found["training_cpu_seconds"] < found["cpu_seconds"]
+    out = capsys.readouterr().out
+    assert "267" in out  # the best that is published
+    assert ElementTree.parse(tmp_path / "curves.svg").getroot().tag.endswith("svg")
+
+
+def test_what_is_done_is_not_done_again_and_other_settings_are_other_cells(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert benchmark(tmp_path) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(dmc_cells, "play", lambda cell: pytest.fail("played again"))
+        assert benchmark(tmp_path) == 0
+    assert benchmark(tmp_path, "--seeds", "1", "--planner", "random-shooting:horizon=2,candidates=4") == 0
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_a_stopped_cell_goes_on_to_the_same_numbers(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert benchmark(whole) == 0
+    with monkeypatch.context() as patched:
+        calls = iter(range(100))
+        original = dmc_cells.Told.collected
+
+        def interrupted(self: dmc_cells.Told, episodes: int, returns: list[float]) -> None:
+            original(self, episodes, returns)
+            if next(calls) == 1:
+                raise KeyboardInterrupt
+
+        patched.setattr(dmc_cells.Told, "collected", interrupted)
+        assert benchmark(stopped) == 130
+    assert not list(stopped.glob("*.json"))
+    assert benchmark(stopped) == 0
+    one, other = (json.loads(next(folder.glob("*.json")).read_text()) for folder in (whole, stopped))
+    assert one["returns"] == other["returns"]
+    assert one["curve"] == other["curve"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["dmc", "--frames", "many"], "100k or 1M; many came"),
+        (["dmc", "--frames", "1k"], "at least 2000"),
+        (["dmc", "--tasks", "cartpole-swing"], "did you mean 'cartpole-swingup'"),
+        (["dmc", "--planner", "cme"], "Did you mean 'cem'?"),
+        (["dcm"], "Did you mean 'dmc'?"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_played(
+    options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = ["--out", str(tmp_path)] if options[0] == "dmc" else []
+    assert main(["benchmark", *options, *rest]) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hundred_thousand_frames_are_a_hundred_episodes() -> None:
+    seed_episodes, rounds, episodes = schedule(100_000, 5)
+    assert seed_episodes + (rounds - 2) * episodes == 100
+    assert schedule(2_000, 5) == (1, 3, 1)
+
+
+def test_settings_follow_the_task(tmp_path: Path) -> None:
+    quick, slow = (Cell(tmp_path, task, 0, 100_000).config for task in ("finger-spin", "cartpole-swingup"))
+    assert (quick.collect.colour, slow.collect.colour) == (2.5, 0.25)
+    assert slow.model.reward_std == pytest.approx(4 * quick.model.reward_std)
+    assert slow == replace(PRESETS["dmc"], env=slow.env)  # the preset is that of the benchmark's first task
+
+
+def test_published_rows_are_whole_and_the_line_to_beat_is_known() -> None:
+    assert all(len(row) == len(COLUMNS) for row in PUBLISHED.values())
+    assert benchmark_dmc.known("finger-spin") == {"TD-MPC, 100k frames": 943}
+    assert benchmark_dmc.known("walker-walk") == {"best known, 100k frames": 612}
+    assert benchmark_dmc.known("dog-run") == {}
+
+
+def test_curves_reach_from_corner_to_corner() -> None:
+    drawn = curves({"a & b": [[(0, 0), (100, 1000)]]}, {"a & b": {"best": 500}}, 1000)
+    root = ElementTree.fromstring(drawn)
+    (line,) = root.iter("{http://www.w3.org/2000/svg}polyline")
+    assert line.attrib["points"] == "0.0,190.0 300.0,0.0"
+    assert "a & b" in "".join(root.itertext())
