@@ -25,6 +25,7 @@ from experiments.policies import build_agent
 from experiments.seeds import torch_generator, training_seed
 from planners.actor_critic.agent import ActorCritic
 from planners.actor_critic.policy import ActorPlanner
+from planners.actor_critic.soft_agent import SoftActorCritic
 from planners.episode import Run, run_episode
 from planners.interface import Planner
 from planners.objective import LearnedReward
@@ -119,7 +120,7 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
     model = build(config.model, form.observation, form.action, form.discrete)
     modules: dict[str, torch.nn.Module] = {"model": model}
     if config.agent != "planner":
-        modules["agent"] = build_agent(config.actor, model.sizes)
+        modules["agent"] = build_agent(config.actor, model.sizes, config.agent)
     for module in modules.values():
         module.eval().requires_grad_(False)
 
@@ -138,7 +139,7 @@ def collecting_planner(
     config: TrainConfig, model: SequenceVAE, agent: torch.nn.Module | None, generator: torch.Generator
 ) -> Planner:
     """The planner of ``config.collect``, or the agent's policy, sampled."""
-    if not isinstance(agent, ActorCritic):
+    if not isinstance(agent, ActorCritic | SoftActorCritic):
         return make_planner(config.collect, model, LearnedReward(model), generator)
     return ActorPlanner(model, LearnedReward(model), generator, agent.actor, config.actor.horizon, sample=True)
 

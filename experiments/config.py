@@ -47,14 +47,14 @@ class PlannerConfig:
 
 @dataclass(frozen=True)
 class ActorConfig:
-    """How an actor and its critic learn in the model's imagination."""
+    """How an actor and its critic learn: in the model's imagination, or softly from the replay (slac)."""
 
     hidden: int = 128
     """Width of the two hidden layers of each."""
     horizon: int = 15
-    """Steps imagined."""
+    """Steps imagined (not slac)."""
     starts: int = 128
-    """Filtered states per update that imagination starts from."""
+    """Filtered states per update that imagination starts from; steps of the replay (slac)."""
     discount: float = 0.97
     """Weight of a reward one step later."""
     mixing: float = 0.95
@@ -62,15 +62,17 @@ class ActorConfig:
     entropy: float = 3e-3
     """Weight of the entropy bonus, in returns per nat."""
     gradient: Literal["pathwise", "score"] = "pathwise"
-    """Through the dynamics, or by the score function where latents or actions are discrete."""
+    """Through the dynamics, or by the score function where latents or actions are discrete (not slac)."""
     sample_latent: bool = False
     """Imagine with sampled dynamics rather than with their mean."""
-    follow: float = 0.05
+    follow: float = 0.1
     """How far the slow critic moves towards the critic per update."""
     learning_rate: float = 1e-3
     """Of actor and critic; it falls with the model's."""
     clip: float = 100.0
     """Largest gradient norm, of each."""
+    target_entropy: float = -1.0
+    """In nats per action dimension (slac)."""
     train_ratio: float = 1.0
     """Updates of the agent per update of the model."""
 
@@ -140,10 +142,11 @@ class TrainConfig:
     """The planner that collects."""
     planner: PlannerConfig = field(default_factory=lambda: PlannerConfig("cem", 15, 4, 150, 15, colour=1.5))
     """The planner that evaluates, unless `evaluate` says otherwise."""
-    agent: Literal["planner", "actor-critic"] = "planner"
-    """Who collects: the planner of --collect, or an actor that learns in imagination beside the model."""
+    agent: Literal["planner", "actor-critic", "slac"] = "planner"
+    """Who collects: the planner of --collect, or an actor that learns beside the model: in the model's imagination, or
+    by soft actor-critic from the filtered states of the replay (SLAC; with --model slac as published)."""
     actor: ActorConfig = field(default_factory=ActorConfig)
-    """The actor-critic's numbers."""
+    """The actor's and its critic's numbers."""
     data: Annotated[DataSource | None, tyro.conf.Suppress, tyro.conf.Fixed] = None
     """Set by --data: nothing is collected, and no environment is made."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from experiments.config import ActorConfig, TrainConfig
 from experiments.policies import build_agent
 from experiments.seeds import torch_generator
 from planners.actor_critic.agent import ActorCritic
+from planners.actor_critic.soft_agent import SoftActorCritic
+from planners.actor_critic.soft_update import SoftOptimizers, SoftSettings, soft_update, transitions
 from planners.actor_critic.update import Optimizers, Settings, update
 from planners.objective import LearnedReward
 from worldmodel.interface import Sizes, State, WorldModel
@@ -63,15 +65,49 @@ def settings(config: ActorConfig) -> Settings:
     return Settings(**{name: getattr(config, name) for name in Settings._fields})
 
 
+@dataclass
+class SoftLearner:
+    """Soft actor-critic, learning from the steps of the windows (`planners.actor_critic.soft_update`)."""
+
+    config: ActorConfig
+    module: SoftActorCritic
+    parts: SoftOptimizers
+    generator: torch.Generator
+
+    @property
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return self.parts._asdict()
+
+    def learn(self, model: WorldModel, batch: Batch, states: State) -> dict[str, Tensor]:
+        usable = batch.valid & ~batch.is_first
+        steps = transitions(states, batch.action, batch.reward, batch.terminated, usable)
+        settings = SoftSettings(**{name: getattr(self.config, name) for name in SoftSettings._fields})
+        return soft_update(self.module, self.parts, steps, self.generator, settings)
+
+
 def make_learner(config: TrainConfig, sizes: Sizes, device: torch.device) -> Learner | None:
     """The learner of the run's agent as it is before the first update; None where a planner is all there is."""
-    return imagination_learner(config.actor, config.seed, sizes, device) if config.agent == "actor-critic" else None
+    if config.agent == "planner":
+        return None
+    make = soft_learner if config.agent == "slac" else imagination_learner
+    return make(config.actor, config.seed, sizes, device)
+
+
+def soft_learner(config: ActorConfig, seed: int, sizes: Sizes, device: torch.device) -> SoftLearner:
+    agent = first_agent(config, seed, sizes, device, "slac")
+    parts = (agent.actor.parameters(), agent.critic.parameters(), [agent.log_temperature])
+    optimizers = SoftOptimizers(*(torch.optim.Adam(part, lr=config.learning_rate, eps=1e-5) for part in parts))
+    return SoftLearner(config, agent, optimizers, torch_generator(seed, "imagine", device=device.type))
+
+
+def first_agent(config: ActorConfig, seed: int, sizes: Sizes, device: torch.device, kind: str) -> Any:
+    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
+        torch.manual_seed(int(torch_generator(seed, "agent").initial_seed()))
+        return build_agent(config, sizes, kind).to(device)
 
 
 def imagination_learner(config: ActorConfig, seed: int, sizes: Sizes, device: torch.device) -> ImaginationLearner:
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
-        torch.manual_seed(int(torch_generator(seed, "agent").initial_seed()))
-        agent = build_agent(config, sizes).to(device)
+    agent = first_agent(config, seed, sizes, device, "actor-critic")
     parts = (agent.actor, agent.critic)
     optimizers = Optimizers(
         *(torch.optim.Adam(part.parameters(), lr=config.learning_rate, eps=1e-5, fused=True) for part in parts)

@@ -20,6 +20,7 @@ from experiments.config import ActorConfig, TrainConfig
 from experiments.errors import UserError
 from planners.actor_critic.actor import Actor
 from planners.actor_critic.agent import ActorCritic
+from planners.actor_critic.soft_agent import SoftActorCritic
 from worldmodel import checkpoint
 from worldmodel.interface import Sizes, State
 
@@ -40,13 +41,23 @@ NO_POLICIES = Policies()
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def build_agent(config: ActorConfig, sizes: Sizes) -> ActorCritic:
-    return ActorCritic(sizes.latent, sizes.action, [config.hidden, config.hidden], discrete=sizes.discrete)
+Agent = ActorCritic | SoftActorCritic
 
 
-def policies_of(agent: ActorCritic, config: ActorConfig) -> Policies:
+def build_agent(config: ActorConfig, sizes: Sizes, kind: str = "actor-critic") -> Agent:
+    """Untrained. Raises UserError for soft actor-critic where actions are discrete."""
+    hidden = [config.hidden, config.hidden]
+    if kind != "slac":
+        return ActorCritic(sizes.latent, sizes.action, hidden, discrete=sizes.discrete)
+    if sizes.discrete:
+        raise UserError("--agent slac is for continuous actions; this environment's are discrete. Take actor-critic.")
+    return SoftActorCritic(sizes.latent, sizes.action, hidden)
+
+
+def policies_of(agent: Agent, config: ActorConfig) -> Policies:
     """Planners are given the slow critic, which is steadier."""
-    return Policies(agent.actor, agent.slow, discount=config.discount)
+    critic = agent.value if isinstance(agent, SoftActorCritic) else agent.slow
+    return Policies(agent.actor, critic, discount=config.discount)
 
 
 def save(run: Path, folder: str, module: nn.Module, config: ActorConfig) -> None:
@@ -62,8 +73,8 @@ def load(run: Path, config: TrainConfig, sizes: Sizes, device: torch.device) -> 
         numbers = stored_config(run, IMAGINED)
         agent = ready(run / IMAGINED, build_agent(numbers, sizes), device)
         found = policies_of(agent, numbers)
-    elif config.agent == "actor-critic":
-        agent = ready(run / "checkpoint", build_agent(config.actor, sizes), device, "agent")
+    elif config.agent != "planner":
+        agent = ready(run / "checkpoint", build_agent(config.actor, sizes, config.agent), device, "agent")
         found = policies_of(agent, config.actor)
     if (run / DISTILLED).exists():
         numbers = stored_config(run, DISTILLED)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from experiments.config import TrainConfig
 
 MODEL = ("loss", "image", "reward", "kl", "open_loop_image", "open_loop_reward")
-SHOWN = (*MODEL, "imagined_return", "critic_error", "actor_entropy")
+SHOWN = (*MODEL, "imagined_return", "critic_error", "actor_entropy", "temperature")
 
 
 class TrainingProgress:

@@ -133,16 +133,19 @@ def step(
     """Both gradients first, of their own parameters alone, then both steps."""
     losses = {"actor": (actor_loss, agent.actor), "critic": (critic_loss, agent.critic)}
     norms = {f"{name}_gradient_norm": gradient(loss, part, clip) for name, (loss, part) in losses.items()}
-    found = {"actor_loss": actor_loss.detach(), "critic_loss": critic_loss.detach(), **norms}
+    require_finite({"actor_loss": actor_loss.detach(), "critic_loss": critic_loss.detach(), **norms})
+    optimizers.actor.step()
+    optimizers.critic.step()
+    return norms
+
+
+def require_finite(found: dict[str, Tensor]) -> None:
     if not torch.isfinite(torch.stack(list(found.values()))).all():
         came = {name: f"{value.item():.4g}" for name, value in found.items()}
         raise NonFiniteAgent(
             f"Losses and gradients of actor and critic must be finite; got {came}. Their weights are those of the last "
             "good update. Lower the learning rate or imagine fewer steps."
         )
-    optimizers.actor.step()
-    optimizers.critic.step()
-    return norms
 
 
 def gradient(loss: Tensor, part: nn.Module, clip: float) -> Tensor:

@@ -12,6 +12,7 @@ from experiments.config import PlannerConfig
 from experiments.errors import UserError
 from experiments.evaluate import named_planner
 from experiments.load import load_run
+from experiments.metrics import read
 from experiments.planning import discount_of, require_name
 from experiments.policies import Policies
 from tests.experiments.conftest import TINY
@@ -59,14 +60,19 @@ def test_the_same_seed_learns_the_same_actor(learned: Path, tiny_run: Path, tmp_
     assert policies.policies_digest(again) == policies.policies_digest(learned).split("-")[0]
 
 
-def test_an_agent_trained_with_the_model_is_found_in_the_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "agent", [["actor-critic"], ["slac", "--model", "slac", "--model.stoch", "8", "--model.first-level", "4"]]
+)
+def test_an_agent_trained_with_the_model_is_found_in_the_checkpoint(tmp_path: Path, agent: list[str]) -> None:
     run = tmp_path / "run"
-    assert main([*TINY, "--agent", "actor-critic", "--rounds", "2", "--out", str(run)]) == 0
+    assert main([*TINY, "--agent", *agent, "--rounds", "2", "--out", str(run)]) == 0
+    logged = [line for line in read(run / "metrics.jsonl") if "loss" in line][-1]
+    assert {"actor_entropy", "critic_error"} <= set(logged)
     config, model = run_folder.load_model(run, torch.device("cpu"))
     found = policies.load(run, config, model.sizes, torch.device("cpu"))
     assert found.actor is not None
     assert found.discount == config.actor.discount
-    assert evaluated(run, "actor") == 0
+    assert evaluated(run, "cem+value") == 0
 
 
 def test_what_was_not_learned_is_said(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

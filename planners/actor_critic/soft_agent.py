@@ -1,0 +1,48 @@
+"""Soft actor-critic's parts: an actor, two critics of state and action with their slow copies, and a temperature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from planners.actor_critic.actor import Actor
+from worldmodel.interface import State
+from worldmodel.networks import mlp
+
+FIRST_TEMPERATURE = 0.1
+
+
+class TwinCritic(nn.Module):
+    """Two perceptrons from ``State [..., latent]`` and action ``[..., action]`` to the value ``[...]`` of both."""
+
+    def __init__(self, latent: int, action: int, hidden: Sequence[int]):
+        super().__init__()
+        self.nets = nn.ModuleList(mlp(latent + action, hidden, 1) for _ in range(2))
+
+    def forward(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]:
+        seen = torch.cat([state.vector, action], -1)
+        one, other = (net(seen).squeeze(-1) for net in self.nets)
+        return one, other
+
+    def least(self, state: State, action: Tensor) -> Tensor:
+        """The lower of the two: a critic that errs upwards is not believed (Fujimoto 2018)."""
+        return torch.minimum(*self(state, action))
+
+
+class SoftActorCritic(nn.Module):
+    """For latents of width ``latent`` and continuous actions; hidden: widths of the layers of all perceptrons."""
+
+    def __init__(self, latent: int, action: int, hidden: Sequence[int]):
+        super().__init__()
+        self.actor = Actor(latent, action, hidden)
+        self.critic = TwinCritic(latent, action, hidden)
+        self.slow = deepcopy(self.critic).requires_grad_(False)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(FIRST_TEMPERATURE)))
+
+    def value(self, state: State) -> Tensor:
+        """What the actor's mode is worth in ``state [..., latent]``: ``[...]``, bonuses for later entropy included."""
+        return self.slow.least(state, self.actor(state).mode)

@@ -1,0 +1,90 @@
+"""Soft actor-critic: its targets by hand, its temperature at the target entropy, its policy on a bandit."""
+
+import math
+
+import pytest
+import torch
+
+from planners.actor_critic.soft_agent import SoftActorCritic
+from planners.actor_critic.soft_update import (
+    SoftOptimizers,
+    SoftSettings,
+    Transitions,
+    soft_update,
+    transitions,
+    value_target,
+)
+from planners.actor_critic.update import NonFiniteAgent
+from worldmodel.interface import State
+
+BEST = 0.4
+RATES = (1e-2, 1e-2, 3e-2)
+
+
+def agent_of(seed: int = 0) -> tuple[SoftActorCritic, SoftOptimizers]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        agent = SoftActorCritic(2, 1, [32])
+    parts = (agent.actor.parameters(), agent.critic.parameters(), [agent.log_temperature])
+    return agent, SoftOptimizers(*(torch.optim.Adam(p, lr=rate) for p, rate in zip(parts, RATES, strict=True)))
+
+
+def states(count: int, generator: torch.Generator) -> State:
+    latent = torch.rand(count, 2, generator=generator) * 2 - 1
+    return State(latent[:, :1], latent[:, 1:])
+
+
+def bandit(count: int, generator: torch.Generator) -> Transitions:
+    """Episodes of one step: the nearer the action is to `BEST`, the higher the reward."""
+    action = torch.rand(count, 1, generator=generator) * 2 - 1
+    reward = -10 * (action[:, 0] - BEST) ** 2
+    before, after = states(count, generator), states(count, generator)
+    return Transitions(before, action, reward, torch.ones(count, dtype=torch.bool), after)
+
+
+def test_the_temperature_reaches_its_target_entropy_and_the_policy_the_best_action() -> None:
+    (agent, optimizers), generator = agent_of(), torch.Generator().manual_seed(0)
+    settings, entropies = SoftSettings(target_entropy=-0.5), []
+    for _ in range(600):
+        found = soft_update(agent, optimizers, bandit(48, generator), generator, settings)
+        entropies.append(float(found["actor_entropy"]))
+    assert sum(entropies[-100:]) / 100 == pytest.approx(-0.5, abs=0.05)
+    mode = agent.actor(states(50, generator)).mode
+    torch.testing.assert_close(mode, torch.full_like(mode, BEST), atol=0.1, rtol=0)
+    assert float(found["temperature"]) > 0
+
+
+def test_targets_by_hand_and_nothing_follows_an_end() -> None:
+    (agent, _), generator = agent_of(), torch.Generator().manual_seed(0)
+    steps = bandit(4, generator)._replace(terminated=torch.tensor([True, False, True, False]))
+    noise = torch.randn(4, 1, generator=generator)
+    target = value_target(agent, steps, noise, torch.tensor(0.3), discount=0.9)
+    action, raw = agent.actor(steps.after).sample(noise)
+    soft = torch.minimum(*agent.slow(steps.after, action)) - 0.3 * agent.actor(steps.after).log_prob(raw)
+    torch.testing.assert_close(target, steps.reward + 0.9 * soft * torch.tensor([0.0, 1.0, 0.0, 1.0]))
+
+
+def test_a_step_joins_neighbouring_rows_of_one_episode() -> None:
+    """Row t holds the action that led there; a row that begins an episode has nothing before it."""
+    time = torch.arange(4.0)[None, :, None]
+    usable = torch.tensor([[True, True, False, True]])
+    steps = transitions(State(time, time + 10), time, time[..., 0], torch.zeros(1, 4, dtype=torch.bool), usable)
+    assert steps.before.deter[:, 0].tolist() == [0, 2]
+    assert steps.after.deter[:, 0].tolist() == [1, 3]
+    assert steps.action[:, 0].tolist() == steps.reward.tolist() == [1, 3]
+
+
+def test_the_value_is_the_lower_of_both_slow_critics_at_the_mode() -> None:
+    (agent, _), generator = agent_of(), torch.Generator().manual_seed(0)
+    state = states(5, generator)
+    one, other = agent.slow(state, agent.actor(state).mode)
+    torch.testing.assert_close(agent.value(state), torch.minimum(one, other))
+
+
+def test_what_is_not_finite_changes_nothing_and_is_said() -> None:
+    (agent, optimizers), generator = agent_of(), torch.Generator().manual_seed(0)
+    before = {key: value.clone() for key, value in agent.state_dict().items()}
+    steps = bandit(4, generator)._replace(reward=torch.full((4,), math.nan))
+    with pytest.raises(NonFiniteAgent, match="must be finite"):
+        soft_update(agent, optimizers, steps, generator, SoftSettings())
+    assert all(torch.equal(value, before[key]) for key, value in agent.state_dict().items())
