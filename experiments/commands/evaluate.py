@@ -42,7 +42,8 @@ class Arguments:
     run: tyro.conf.Positional[Path]
     """Run folder, as `worldmodel train` wrote it."""
     planner: str | None = None
-    """random, random-shooting, cem, icem, mppi, tdmpc, ilqr or gradient."""
+    """random, random-shooting, cem, icem, mppi, tdmpc, ilqr or gradient; where a run has learned them actor,
+    distilled, and any search with +value or +policy."""
     episodes: int = 20
     """How many; the interval is over these."""
     seed: int = 0

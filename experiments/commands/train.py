@@ -60,7 +60,8 @@ def run(argv: list[str]) -> None:
         run_folder.read_config(folder)
     train_run(arguments.preset, arguments.config, folder, arguments.resume, arguments.workers)
     if arguments.config.env != NO_ENV:
-        print(f"next: worldmodel evaluate {folder} --planner cem --episodes 20")
+        planner = "cem" if arguments.config.agent == "planner" else "actor"
+        print(f"next: worldmodel evaluate {folder} --planner {planner} --episodes 20")
 
 
 def parse(argv: list[str]) -> Arguments:
