@@ -79,8 +79,8 @@ class Linearization(NamedTuple):
 class WorldModel(Protocol):
     """A learned (or true) model of a partially observed, controlled system. Pure: it remembers nothing between calls.
 
-    ``noise`` is standard normal of the shape of ``state.stoch``; ``None`` takes the mean. Device and dtype follow the
-    inputs.
+    ``noise`` is standard normal of the shape of ``state.stoch``; ``None`` takes the mean, of categorical
+    variables the mode. Device and dtype follow the inputs.
     """
 
     @property

@@ -295,23 +295,29 @@ def encoder(name: str) -> Encoder:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["state", "recurrent"])
 def test_a_trained_encoder_comes_within_a_hundredth_of_the_likelihood(name: str) -> None:
+    """On sequences that it has not seen; images are precise here, so that a filter can (see above, and docs/log.md)."""
+    (dynamics, decoder), time, updates = precise(), 8, 1000
+    model = vae(encoder(name), dynamics, decoder, LARGE)
+    optimizer = torch.optim.Adam(model.encoder.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
+    for update in range(updates):
+        batch = generated(dynamics, decoder, 64, time, seed=update)
+        terms = model.losses(batch, normal(64, time, STOCH, seed=update))
+        optimizer.zero_grad()
+        (terms["image"] + terms["kl_loss"]).sum(1).mean().backward()
+        optimizer.step()
+        schedule.step()
+    held_out = generated(dynamics, decoder, 200, time, seed=10**6)
+    with torch.no_grad():
+        found, exact = elbo(model, held_out, normal(200, time, STOCH)).mean(), log_likelihood(model, held_out).mean()
+    assert 0 < exact - found < 0.01 * exact
+
+
+def precise() -> tuple[LinearGaussian, LinearDecoder]:
+    """As `rotating`, with 64 pixels."""
     dynamics, decoder = linear_parts(NormalLatent(STOCH, 1e-3), LARGE)
     with torch.no_grad():
         dynamics.A.copy_(0.9 * torch.linalg.qr(normal(STOCH, STOCH)).Q)
         dynamics.raw_std.fill_(-1.5)
-        decoder.linear.weight.copy_(0.6 * torch.linalg.qr(normal(math.prod(LARGE), STOCH, seed=2)).Q)
-    model = vae(encoder(name), dynamics, decoder, LARGE)
-    optimizer = torch.optim.Adam(model.encoder.parameters(), lr=3e-3)
-    for update in range(1000):
-        batch = generated(dynamics, decoder, 32, 12, seed=update)
-        terms = model.losses(batch, normal(32, 12, STOCH, seed=update))
-        loss = (terms["image"] + terms["kl_loss"]).sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    held_out = generated(dynamics, decoder, 500, 12, seed=10**6)
-    with torch.no_grad():
-        found, exact = elbo(model, held_out, normal(500, 12, STOCH)).mean(), log_likelihood(model, held_out).mean()
-    print(f"{name}: bound {found:.2f}, likelihood {exact:.2f}, {(exact - found) / exact.abs():.2%}")
-    assert found < exact
-    assert exact - found < 0.01 * exact.abs()
+        decoder.linear.weight.copy_(torch.linalg.qr(normal(math.prod(LARGE), STOCH, seed=2)).Q)
+    return dynamics, decoder
