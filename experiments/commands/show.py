@@ -32,7 +32,7 @@ class Arguments:
     """Where to write the page, one file that opens offline."""
     png: Path | None = None
     """Folder for figures, one of each picture and run."""
-    episodes: int = 24
+    episodes: int = 20
     """To be played and shown."""
     seed: int = 0
     """Of their start states, and of everything random in what is computed of them."""

@@ -17,8 +17,9 @@ from experiments.report.show_plan import Plans
 from experiments.report.show_traversals import Traversed
 from experiments.state_probe import is_angle
 
-YAW, PITCH = 0.7, -0.5  # how the page shows three dimensions at first
+YAW, PITCH = 0.5, -0.35  # how the page shows three dimensions at first
 STRIP = 10
+LAYERS = 24  # of dots, in depth
 
 
 def write_figures(shown: Shown, folder: Path) -> list[Path]:
@@ -46,9 +47,11 @@ def map_figure(mapped: Mapped, task: str) -> Figure:
     figure = Figure(760, 700)
     figure.text(24, 18, f"{task}: what the latent tells of {', '.join(view.axes) if view.told else 'itself'}", 19)
     places, depth = on_page(view, (24, 60, 736, 620))
-    order = np.argsort(depth)
     colours = scale_colours(name, values)
-    figure.dots(places[order], colours[order], 3, 215)
+    for near in np.array_split(np.argsort(depth), LAYERS):  # from far to near, ever larger and clearer
+        share = (depth[near].mean() - depth.min()) / max(np.ptp(depth), 1e-9) if np.ptp(depth) else 1.0
+        faded = 255 - (0.35 + 0.65 * share) * (255.0 - colours[near])
+        figure.dots(places[near], faded.astype(np.uint8), 1.8 + 1.8 * share, 230)
     scores = mapped.scores
     if scores.features:
         told = ", ".join(f"{f} {r:.3f}" for f, r in zip(scores.features, scores.linear, strict=True))

@@ -1,6 +1,6 @@
 // The latent map: points with a colour, a place and two pictures each.
 function latentMap(root, data) {
-  const look = { colour: 0, view: 0, paths: false, grid: true, turn: { yaw: 0.7, pitch: -0.5 }, near: -1 };
+  const look = { colour: 0, view: 0, paths: false, grid: true, turn: { yaw: 0.5, pitch: -0.35 }, near: -1 };
   const tools = element('div', { className: 'tools' });
   const stage = element('div', { className: 'stage' });
   const bar = element('div', { className: 'bar' });
@@ -53,10 +53,10 @@ function latentMap(root, data) {
   function dot(context, i, colour, view) {
     const grid = data.episode[i] < 0, value = colour.values[i];
     if (grid && !look.grid) return;
-    const depth = view.dims > 2 ? clamp(0.75 + 0.25 * places[i][2], 0.35, 1) : 0.9;
+    const depth = view.dims > 2 ? clamp(0.62 + 0.45 * places[i][2], 0.22, 1) : 0.9;
     context.globalAlpha = i === look.near ? 1 : value === null ? 0.25 : grid ? 0.55 * depth : depth;
     context.fillStyle = value === null ? css('--rule') : colourOf(colour.stops, value / 1000);
-    const [x, y] = places[i], size = i === look.near ? 7 : grid ? 2.4 : 3;
+    const [x, y] = places[i], size = i === look.near ? 7 : (grid ? 2.4 : 3) * (view.dims > 2 ? 0.6 + 0.6 * depth : 1);
     if (grid && i !== look.near) context.fillRect(x - size, y - size, 2 * size, 2 * size);
     else { context.beginPath(); context.arc(x, y, size, 0, 7); context.fill(); }
     if (i === look.near) { context.strokeStyle = css('--ink'); context.lineWidth = 2; context.stroke(); }
