@@ -61,6 +61,21 @@ def assert_close(found: State, expected: State) -> None:
 
 
 @every_dynamics
+@pytest.mark.parametrize("leading", [(), (3,), (2, 3, 2)])
+def test_any_leading_axes(name: str, leading: tuple[int, ...]) -> None:
+    """A state alone, or a block of them, is what its rows are one by one."""
+    model = paired_model(name, "state")
+    state, action, actions = start(model, *leading), normal(*leading, ACTION), normal(*leading, 5, ACTION)
+    noise, last = normal(*leading, 5, model.sizes.stoch, seed=3), (-1,) * len(leading)
+    stepped, rolled = model.step(state, action, noise[..., 0, :]), model.rollout(state, actions, noise)
+    assert stepped.stoch.shape == (*leading, model.sizes.stoch)
+    assert rolled.deter.shape == (*leading, 5, model.sizes.deter)
+    one = state.map(lambda x: x[last])
+    assert_states_equal(stepped.map(lambda x: x[last]), model.step(one, action[last], noise[last][0]))
+    assert_states_equal(rolled.map(lambda x: x[last]), model.rollout(one, actions[last], noise[last]))
+
+
+@every_dynamics
 def test_a_rollout_has_the_gradient_of_repeated_steps(name: str) -> None:
     model = paired_model(name, "state")
     state, actions = start(model, 2), normal(2, 4, ACTION).requires_grad_()
