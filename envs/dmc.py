@@ -78,7 +78,7 @@ class DmcEnv(gym.Env[np.ndarray, np.ndarray]):
         if self.repeat < 1 or size < 8:
             raise ValueError(f"repeat must be at least 1 and size at least 8 pixels, but came {repeat=}, {size=}")
         self.size, self.render_mode = size, render_mode
-        self._suite = _suite().load(domain, task)
+        self._suite = _load(domain, task)
         _forbid_drawing(self._suite.physics)
         self._model, self._camera = self._suite.physics.model.ptr, CAMERA.get(domain, 0)
         self.profile = resolve(render)
@@ -151,6 +151,18 @@ def _suite() -> Any:
     from dm_control import suite
 
     return suite
+
+
+def _load(domain: str, task: str) -> Any:
+    """The suite's environment, without its warnings on the form of its own models."""
+    from absl import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        return _suite().load(domain, task)
+    finally:
+        logging.set_verbosity(before)
 
 
 def _drawing() -> Any:

@@ -27,7 +27,7 @@ class Pictures(Protocol):
 def resolve(render: str | None) -> Render:
     """What None stands for on this machine: ``fast``, or ``rays`` where there is no graphics library.
 
-    ``fast``: MuJoCo's renderer without shadows, reflections and anti-aliasing, some 50 times as fast in software as
+    ``fast``: MuJoCo's renderer without shadows, reflections and anti-aliasing, some 20 times as fast in software as
     ``default``, which leaves all as it is; ``rays``: `envs.raycast`. Pictures of the three are not to be mixed.
     Raises ValueError for other names, and for renderers that cannot be had here.
     """

@@ -46,7 +46,7 @@ class Arguments:
     """Learn from this data folder alone (`worldmodel collect`, `worldmodel data import`): offline, no environment."""
     render: Literal["fast", "default", "rays"] | None = None
     """Of dmc: tasks: fast leaves out shadows, reflections and anti-aliasing; default is the literature's pictures, some
-    50 times as slow; rays needs no graphics library. Pictures of different ones cannot be mixed."""
+    20 times as slow; rays needs no graphics library. Pictures of different ones cannot be mixed."""
     action_repeat: int | None = None
     """How often dmc:, gym: and module:Class environments repeat an action; their own value if not given."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
