@@ -19,7 +19,7 @@ from experiments.errors import UserError
 from experiments.planner_choice import choose
 from experiments.planning import make_planner
 from experiments.seeds import torch_generator, training_seed
-from planners.episode import run_episode
+from planners.episode import Progress, run_episode
 from planners.interface import Planner
 from planners.objective import LearnedReward
 from planners.random_policy import RandomPolicy
@@ -79,6 +79,7 @@ def about(what: Collecting) -> About:
         observation_shape=form.observation,
         action_size=form.action,
         state_size=form.state,
+        discrete=form.discrete,
         source=settings,
         versions=provenance.versions() | {"commit": provenance.commit() or "unknown"},
     )
@@ -113,12 +114,18 @@ def player(what: Collecting) -> Play:
 
 
 def batches(what: Collecting, model: WorldModel | None, policy: Callable[[torch.Generator], Planner]) -> Play:
+    noisy = model is not None and not environment.shapes(what.env, what.size).discrete
+
     def play(first: int, count: int, stepped: Callable[[int], None]) -> list[Episode]:
         env = environment.make(what.env, count, what.size)
         generator = torch_generator(what.seed, "data", first, count)
-        noise = np.linspace(0, what.action_noise, count).tolist() if model else 0.0
+        noise = np.linspace(0, what.action_noise, count).tolist() if noisy else 0.0
         seed = training_seed(what.seed, first)
-        runs = run_episode(model, policy(generator), env, seed, noise, generator, progress=lambda *_: stepped(count))
+        told: Progress = lambda *_: stepped(count)  # noqa: E731
+        try:
+            runs = run_episode(model, policy(generator), env, seed, noise, generator, progress=told)
+        finally:
+            env.close()
         return [run.episode for run in runs]
 
     return play

@@ -40,6 +40,11 @@ class CollectProgress:
         if self._bar:
             self._bar.stop()
 
+    @property
+    def live(self) -> bool:
+        """Whether there is a terminal to show every change on."""
+        return self._bar is not None
+
     def stepped(self, frames: int) -> None:
         self._frames += frames
         if self._bar and time.monotonic() - self._shown > REFRESH:

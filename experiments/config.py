@@ -81,14 +81,15 @@ class ActorConfig:
 class DataSource:
     """The data folder that an offline run learns from, as it was when the run began.
 
-    observation: (height, width, channel); action and state: number of dimensions. fingerprint: of the episodes, by
-    which the data is known again; where it lies may change.
+    observation: (height, width, channel); action and state: number of dimensions; discrete: whether actions are one-hot
+    choices. fingerprint: of the episodes, by which the data is known again; where it lies may change.
     """
 
     path: str = field(compare=False)
     observation: tuple[int, int, int]
     action: int
     state: int
+    discrete: bool
     fingerprint: str
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments import environment
-from experiments.config import DataSource, TrainConfig
+from experiments.config import DataSource, TrainConfig, from_json
 from experiments.environment import Shapes
 from experiments.errors import UserError
-from worldmodel.data_folder import DataError, DataFolder, open_folder
+from worldmodel.data_folder import About, DataError, DataFolder, is_data_folder, open_folder
 from worldmodel.replay import Replay
 
 NO_ENV = "none"  # of data whose environment is not known
@@ -18,7 +20,7 @@ NO_ENV = "none"  # of data whose environment is not known
 def shapes(config: TrainConfig) -> Shapes:
     """Of the data where there is a data folder (it need not be there any more), else of the environment."""
     if config.data:
-        return Shapes(config.data.observation, config.data.action, config.data.state)
+        return Shapes(config.data.observation, config.data.action, config.data.state, config.data.discrete)
     return environment.shapes(config.env, config.size)
 
 
@@ -31,7 +33,7 @@ def read_source(path: Path) -> tuple[DataSource, str | None]:
     if data.train.count("train") == 0:
         raise UserError(f"There must be a train episode to learn from; {path} holds none. Collect or import some.")
     about = data.about
-    form = about.observation_shape, about.action_size, about.state_size
+    form = about.observation_shape, about.action_size, about.state_size, about.discrete
     return DataSource(str(path), *form, data.fingerprint), about.env
 
 
@@ -40,12 +42,19 @@ def offline(config: TrainConfig, path: Path, env: str | None) -> TrainConfig:
     source, of = read_source(path)
     if of is None and env is not None:
         check_actions(source, env, config.size)
-    elif of is not None and of != (env or config.env):
+    elif of is not None and not same_environment(of, env, config.env):
         raise UserError(
             f"Data and configuration must be of the same environment; {path} is of {of} ({source.action} action "
             f"dimensions), the configuration for {env or config.env}. Give --env {of}, or a preset for it."
         )
     return replace(config, data=source, env=of or env or NO_ENV)
+
+
+def same_environment(of: str, said: str | None, usual: str) -> bool:
+    """Whether data ``of`` an environment is what --env ``said``, or, where nothing was said, of the preset's kind."""
+    if said is None:
+        return environment.kind(of) == environment.kind(usual)
+    return of in (said, environment.resolve(said))
 
 
 def check_actions(source: DataSource, env: str, size: int) -> None:
@@ -90,3 +99,27 @@ def check_same(fingerprint: str, recorded: DataSource, path: Path) -> None:
 def stored_replay(config: TrainConfig, folder: Path) -> Replay:
     """The episodes that the run in ``folder`` learns from. Raises UserError, ReplayError."""
     return open_data(config).train if config.data else Replay.open(folder / "replay")
+
+
+class Stored(NamedTuple):
+    """All that is stored in a data folder, or in a run that collects: test is None there, about too."""
+
+    train: Replay
+    test: Replay | None
+    about: About | None
+
+
+def open_stored(path: Path) -> Stored:
+    """Of a data folder, or of a run folder or its data. Raises UserError, DataError, ReplayError."""
+    if is_data_folder(path):
+        data = open_folder(path)
+    elif not (path / "config.json").exists():
+        raise UserError(
+            f"A data folder (data.json) or a run folder (config.json) is needed; {path} is neither. "
+            "Make one with `worldmodel collect`, `worldmodel data import` or `worldmodel train`."
+        )
+    elif (path / "replay").exists():
+        return Stored(Replay.open(path / "replay"), None, None)
+    else:
+        data = open_data(from_json(json.loads((path / "config.json").read_bytes())))
+    return Stored(data.train, data.test, data.about)

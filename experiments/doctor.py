@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from experiments import run_folder
-from experiments.data_source import stored_replay
+from experiments.data_source import open_stored
 from experiments.errors import UserError
-from worldmodel.data_folder import is_data_folder, open_folder
 from worldmodel.diagnosis.action_range import action_range
 from worldmodel.diagnosis.action_timing import action_timing
 from worldmodel.diagnosis.crossings import crossings
@@ -52,17 +51,9 @@ class Patient(NamedTuple):
 
 def admit(path: Path) -> Patient:
     """Open a data folder or a run folder. Raises UserError, DataError, ReplayError, CheckpointError."""
-    model = None
-    if is_data_folder(path):
-        replay = open_folder(path).train
-    elif (path / "config.json").exists():
-        model = run_folder.load_model(path, torch.device("cpu"))[1] if run_folder.has_checkpoint(path) else None
-        replay = stored_replay(run_folder.read_config(path), path)
-    else:
-        raise UserError(
-            f"The doctor examines a data folder (data.json) or a run folder (config.json); {path} is neither. "
-            "Make one with `worldmodel collect`, `worldmodel data import` or `worldmodel train`."
-        )
+    replay, model = open_stored(path).train, None
+    if run_folder.has_checkpoint(path):
+        model = run_folder.load_model(path, torch.device("cpu"))[1]
     lengths = replay.lengths("train")
     if len(lengths) == 0:
         raise UserError(f"There must be an episode to examine; {path} has none yet.")

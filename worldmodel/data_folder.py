@@ -35,7 +35,8 @@ class About:
 
     env: name of the environment; None where it is not known. policy: who acted. episodes: how many there are to be.
     test_share: of the episodes, in [0, 1). rows, test_rows: the most that train and test episodes can have together.
-    source: anything else that decides what is stored; versions: of the packages that wrote it.
+    discrete: whether actions are one-hot choices. source: anything else that decides what is stored; versions: of the
+    packages that wrote it.
     """
 
     env: str | None
@@ -48,6 +49,7 @@ class About:
     observation_shape: tuple[int, int, int]
     action_size: int
     state_size: int
+    discrete: bool = False
     source: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict, compare=False)
 

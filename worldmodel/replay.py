@@ -216,6 +216,23 @@ class Replay:
         """Rows of the live episodes, oldest first."""
         return self._index.records["rows"][self._numbers(split)].astype(np.int64)
 
+    def returns(self, split: Split) -> np.ndarray:
+        """Sums of the live episodes' rewards, oldest first."""
+        return np.array([float(reward.sum()) for reward in self._column("reward", split)])
+
+    def terminations(self, split: Split) -> int:
+        """How many of the live episodes terminated."""
+        return sum(bool(terminated[-1]) for terminated in self._column("terminated", split))
+
+    def _column(self, name: str, split: Split) -> Iterator[np.ndarray]:
+        """One field of the live episodes, ``[rows, ...]`` each, read alone."""
+        field = next(field for field in self.layout.fields() if field.name == name)
+        for record in self._index.records[self._numbers(split)]:
+            start, rows = np.array([int(record["start"])]), np.array([int(record["rows"])])
+            out = np.empty((1, int(rows[0]), *field.shape), field.dtype)
+            read_windows(self.folder, field, start, rows, out)
+            yield out[0]
+
     def sample(self, batch: int, length: int, rng: np.random.Generator) -> Batch:
         """Draw ``batch`` windows of ``length`` rows from the episodes of the split "train", with replacement.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import tyro
 
+from experiments import environment
 from experiments.collect import RANDOM, Collecting, about, collect
 from experiments.collect_progress import CollectProgress
 from experiments.commands.leading import leading, wants_help
@@ -78,7 +79,7 @@ def wanted(arguments: Arguments) -> Collecting:
     for name, holds, rule in checks:
         if not holds:
             raise UserError(f"--{name.replace('_', '-')} must be {rule}; {getattr(arguments, name)} came.")
-    given = vars(arguments)
+    given = vars(arguments) | {"env": environment.resolve(arguments.env)}
     return Collecting(**{name: given[name] for name in Collecting.__dataclass_fields__})
 
 

@@ -78,7 +78,7 @@ def parse(argv: list[str]) -> Arguments:
     wanted = replace(config, model=published(argv, config.model))
     default = Arguments(name, config=wanted)
     arguments = tyro.cli(Arguments, prog="worldmodel train", args=without(argv, "--model"), default=default)
-    arguments = replace(arguments, config=in_full(arguments))
+    arguments = replace(arguments, config=in_full(arguments, wanted.env))
     if resuming and arguments.config != config:
         raise UserError(
             f"A resumed run goes on with the configuration it was started with; {differences(arguments.config, config)}"
@@ -87,11 +87,11 @@ def parse(argv: list[str]) -> Arguments:
     return arguments
 
 
-def in_full(arguments: Arguments) -> TrainConfig:
-    """The configuration with all that decides what is seen in the environment's name."""
+def in_full(arguments: Arguments, of: str) -> TrainConfig:
+    """The configuration with all that decides what is seen in the environment's name; of: that of the data, if any."""
     config = arguments.config
     if config.data:
-        return config
+        return replace(config, env=of)
     name = environment.with_options(config.env, render=arguments.render, repeat=arguments.action_repeat)
     return replace(config, env=environment.resolve(name))
 

@@ -1,0 +1,114 @@
+"""Data folders from folders of ``.npz`` episodes, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments import environment, provenance
+from experiments.data_source import Stored
+from experiments.errors import UserError
+from worldmodel import npz_episodes
+from worldmodel.data_folder import About, DataFolder, create, is_test, split
+from worldmodel.npz_episodes import Form, Layout
+
+Told = Callable[[int, int, int], None]
+"""Called after each episode with its number, how many there are, and its rows."""
+
+
+class Files(NamedTuple):
+    """In the order in which they become episodes, with what their headers tell; share: of them that are test files."""
+
+    paths: list[Path]
+    forms: list[Form]
+    share: float
+
+
+def find(folder: Path, share: float) -> Files:
+    """The files of ``folder``; or those of its folders train and test, whose split is kept. Raises UserError."""
+    train, test = sorted((folder / "train").glob("*.npz")), sorted((folder / "test").glob("*.npz"))
+    if train:
+        share = len(test) / (len(train) + len(test))
+        paths = interleaved(train, test, share)
+    else:
+        paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise UserError(
+            f"There must be .npz files, one episode each, in {folder} or in its folders train and test; there are "
+            "none. Give the folder that holds them."
+        )
+    try:
+        return Files(paths, forms(paths), share)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def interleaved(train: Sequence[Path], test: Sequence[Path], share: float) -> list[Path]:
+    """So that `is_test` tells them apart again."""
+    rest, held_out = iter(train), iter(test)
+    return [next(held_out if is_test(number, share) else rest) for number in range(len(train) + len(test))]
+
+
+def forms(paths: Sequence[Path]) -> list[Form]:
+    """Of all files, which must be alike but for their rows. Raises ValueError."""
+    found = [npz_episodes.read_form(path) for path in paths]
+    for path, form in zip(paths, found, strict=True):
+        if form[1:] != found[0][1:]:
+            raise ValueError(
+                f"All episodes must have the same shapes; {path.name} has images of {form.observation}, {form.action} "
+                f"action and {form.state} state dimensions, {paths[0].name} has {found[0].observation}, "
+                f"{found[0].action} and {found[0].state}. Import them into folders of their own."
+            )
+    return found
+
+
+def about(folder: Path, files: Files, layout: Layout, env: str | None) -> About:
+    """Raises UserError where the episodes cannot be of ``env``, or none is left to train on."""
+    first, count = files.forms[0], len(files.paths)
+    height, width, channels = first.observation
+    if env is not None and (wanted := environment.shapes(env, height).action) != first.action:
+        raise UserError(
+            f"Data of {env} must have {wanted} action dimensions; that in {folder} has {first.action}. "
+            "Name the environment that it is of, or leave --env out."
+        )
+    try:
+        split(count, files.share)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    rows = [0, 0]
+    for number, form in enumerate(files.forms):
+        rows[is_test(number, files.share)] += form.rows
+    shape = (height, width, channels)
+    source = {"folder": str(folder), **layout._asdict()}
+    widths = first.action, first.state
+    return About(env, "imported", 0, count, files.share, rows[0], rows[1], shape, *widths, False, source, versions())
+
+
+def versions() -> dict[str, str]:
+    return provenance.versions() | {"commit": provenance.commit() or "unknown"}
+
+
+def import_folder(files: Files, out: Path, described: About, layout: Layout, told: Told) -> DataFolder:
+    """Add the episodes that are not there yet. Raises UserError at a faulty file; those before it are stored."""
+    data = create(out, described)
+    for number in range(data.episodes, described.episodes):
+        try:
+            data.add(npz_episodes.read(files.paths[number], layout))
+        except ValueError as error:
+            raise UserError(f"{error} The {data.episodes} files before it are stored: go on with --resume.") from error
+        told(number + 1, described.episodes, files.forms[number].rows)
+    return data
+
+
+def export_folder(stored: Stored, out: Path, told: Told) -> None:
+    """Write all episodes to ``out/train`` and ``out/test``. Raises ReplayError, OSError."""
+    total, number = stored.train.count("train") + (stored.test.count("train") if stored.test else 0), 0
+    for name, replay in (("train", stored.train), ("test", stored.test)):
+        if replay is None or replay.count("train") == 0:
+            continue
+        (out / name).mkdir(parents=True, exist_ok=True)
+        for place, episode in enumerate(replay.episodes("train")):
+            npz_episodes.write(out / name / f"{place:06d}-{episode.rows}.npz", episode)
+            number += 1
+            told(number, total, episode.rows)
