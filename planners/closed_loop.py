@@ -20,12 +20,12 @@ def closed_loop(
     ``actions``.
     """
     leading = actions.shape[:-3]
-    references = reference.flatten(0, -3)[:, :, None].unbind(1)
+    by_reference = (gains @ reference[..., None])[..., 0]
+    offsets = (actions - by_reference[..., None, :, :]).flatten(0, -4).unbind(2)  # all that does not wait for a state
     feedback = gains.mT.flatten(0, -4).unbind(1)
-    planned = actions.flatten(0, -4).unbind(2)
     state, states, taken = start.map(lambda x: x.flatten(0, -3)), [], []
-    for z_ref, k_t, a_t in zip(references, feedback, planned, strict=True):
-        action = torch.baddbmm(a_t, state.vector - z_ref, k_t).clamp_(-1, 1)
+    for a_t, k_t in zip(offsets, feedback, strict=True):
+        action = torch.baddbmm(a_t, state.vector, k_t).clamp_(-1, 1)
         state = model.step(state, action)
         states.append(state)
         taken.append(action)

@@ -213,9 +213,9 @@ def _finite(value: Tensor) -> Tensor:
 
 def _pick(x: Tensor, index: Tensor) -> Tensor:
     """``[*leading, candidates, ...]`` at ``index [*leading]``: ``[*leading, ...]``."""
-    return torch.take_along_dim(x, index.view(*index.shape, *[1] * (x.dim() - index.dim())), index.dim()).squeeze(
-        index.dim()
-    )
+    axis = index.dim()
+    index = index.view(*index.shape, *[1] * (x.dim() - axis)).expand(*index.shape, 1, *x.shape[axis + 1 :])
+    return x.gather(axis, index).squeeze(axis)
 
 
 def _update(where: Tensor, new: Tensor, old: Tensor) -> Tensor:

@@ -26,8 +26,10 @@ class State(NamedTuple):
 
     @property
     def vector(self) -> Tensor:
-        """The whole latent, ``[..., latent]`` with ``latent = deter + stoch``."""
-        return torch.cat([self.deter, self.stoch], dim=-1)
+        """The whole latent, ``[..., latent]``, ``latent = deter + stoch``; one part itself where the other is empty."""
+        if not self.deter.shape[-1]:
+            return self.stoch
+        return torch.cat([self.deter, self.stoch], dim=-1) if self.stoch.shape[-1] else self.deter
 
     def map(self, function) -> State:  # type: ignore[no-untyped-def]
         """Apply one tensor function to both parts, e.g. ``state.map(lambda x: x[:, None])``."""
