@@ -50,6 +50,9 @@ class Collector(Protocol):
     def close(self) -> None: ...
 
 
+PATIENCE = 3  # seconds
+
+
 class CollectorDied(RuntimeError):
     """The collecting process ended before its episodes arrived."""
 
@@ -102,6 +105,8 @@ class ProcessCollector:
 
     def close(self) -> None:
         self._pipe.close()
+        if not self._process.daemon:
+            self._process.join(PATIENCE)  # it ends the processes of its environments
         self._process.terminate()
         self._process.join(5)
 

@@ -98,7 +98,8 @@ class TrainConfig:
     """A training run: alternate collecting episodes and fitting the model; or fit it to a data folder alone."""
 
     env: str = "pendulum"
-    """Environment, as listed by `worldmodel envs`; none for data whose environment is not known."""
+    """Environment, as listed by `worldmodel envs`, or dmc:TASK, gym:ID, module:Class; none for data
+    whose environment is not known."""
     size: int = 32
     """Side of the images in pixels."""
     seed: int = 0

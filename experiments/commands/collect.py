@@ -24,7 +24,7 @@ class Arguments:
     """Collect episodes into a data folder. Stopped at any moment it goes on with --resume, to the same episodes."""
 
     env: tyro.conf.Positional[str]
-    """Environment, as listed by `worldmodel envs`."""
+    """Environment, as listed by `worldmodel envs`, or dmc:TASK, gym:ID, module:Class."""
     out: Path
     """Data folder to make."""
     policy: str = RANDOM

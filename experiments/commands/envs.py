@@ -24,6 +24,9 @@ class Arguments:
 def run(argv: list[str]) -> None:
     tyro.cli(Arguments, prog="worldmodel envs", args=argv)
     Console().print(table())
+    print(
+        "Others: dmc:TASK (the control suite), gym:ID, and your own as module:Class; see worldmodel check-env --help."
+    )
     print('From Python: gymnasium.make("worldmodel/pendulum-v0") or envs.make_vector("pendulum", 8, size=32).')
 
 
