@@ -119,3 +119,39 @@ def test_memory_does_not_grow_with_what_is_drawn(tmp_path: Path) -> None:
     grown = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     print(f"\nresident memory grew by {grown:.1f} MiB over {replay.rows} rows")
     assert grown < 60
+
+
+MILLION = """
+import sys
+import numpy as np
+from worldmodel.replay import Replay
+
+def memory():  # MiB
+    with open("/proc/self/status") as file:
+        found = dict(line.split(":", 1) for line in file)
+    return " ".join(f"{name} {int(found[name].split()[0]) / 1024:.0f}" for name in ("RssAnon", "RssFile", "VmHWM"))
+
+replay, rng = Replay.open(sys.argv[1]), np.random.default_rng(0)
+for batches in (1, 200):
+    for _ in range(batches):
+        replay.sample(16, 50, rng)
+    print(f"{memory()} after {batches} batches;", end=" ")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize(("frames", "written"), [(1_000_000, False), (100_000, True)])
+def test_what_a_large_replay_takes(tmp_path: Path, frames: int, written: bool) -> None:
+    """Resident memory while batches are drawn: of a million frames in sparse files (zeros, so that the disk need not
+    hold them; what is read is as long), and of a tenth of that in frames that are really there."""
+    replay = Replay.create(tmp_path / "replay", frames, SHAPE, action_size=2, state_size=4, slack_rows=2)
+    for number in range(frames // 500):
+        if written:
+            replay.add(episode(number % 8, 500))
+        else:
+            replay._index.append(number * 500, 500, 0)  # as `add` does, after it has written the rows
+    command = [sys.executable, "-c", MILLION, str(replay.folder)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    size = sum(field.path(replay.folder).stat().st_size for field in replay.layout.fields())
+    print(f"\n{replay.rows} rows, {size / 1e9:.1f} GB of files, MiB: {said}")
+    assert int(said.split("VmHWM")[-1].split()[0]) < 1000
