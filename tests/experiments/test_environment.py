@@ -118,6 +118,17 @@ def test_options_on_the_command_line_go_into_the_name(tmp_path: Path, capsys: py
     assert "have options; render=fast came for pendulum" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("planner", ["ilqr", "gradient"])
+def test_planners_that_need_gradients_refuse_choices(
+    planner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--env", "gym:CartPole-v1", "--planner.name", planner, "--planner.candidates", "None"]
+    unset = ["--planner.iterations", "None", "--planner.elites", "None", "--out", str(tmp_path / "run")]
+    assert main([*TINY, *options, *unset]) == 2
+    assert "discrete" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_discrete_actions_are_one_hot() -> None:
     form, env = environment.shapes("gym:CartPole-v1", 32), environment.make("gym:CartPole-v1", 1, 32)
     assert form == ((32, 32, 3), 2, 4, True)
