@@ -15,10 +15,9 @@ from envs import palette
 from envs.draw import Canvas, ground, heading
 from envs.reward import tolerance
 
-CART = (0.26, 0.17)  # half width and half height, m; the margin of the view is in m too
-POLE = 0.075
-BOB = 0.19
-MARGIN = 0.33
+CART = (0.30, 0.20)  # half width and half height, m
+POLE = 0.1  # half width, m
+BOB = 0.26  # radius, m
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,8 @@ class CartPole:
         return canvas.pixels
 
     def _scale(self) -> float:
-        """Picture units per metre: the whole rail is in view."""
-        return 1 / (self.rail + MARGIN)
+        """Picture units per metre: the pole is in view wherever it points, from either end of the rail too."""
+        return 1 / (self.rail + 2 * self.half_length + BOB)
 
 
 @functools.lru_cache(maxsize=8)

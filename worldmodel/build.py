@@ -17,6 +17,7 @@ from worldmodel.encoders.frame import FrameEncoder
 from worldmodel.encoders.recurrent import RecurrentEncoder
 from worldmodel.encoders.state import StateEncoder
 from worldmodel.encoders.transformer import TransformerEncoder
+from worldmodel.fine_images import FineDecoder, FineEncoder
 from worldmodel.heads import Heads
 from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
 from worldmodel.kernels.rssm_rollout import MIN_STD
@@ -63,10 +64,11 @@ class ModelConfig:
     """Of the transformer."""
     heads: int = 4
     """Of the transformer's attention."""
-    images: Literal["patch", "conv"] = "patch"
-    """Image networks: patch embeddings (fast on CPUs) or the classic strided convolutions."""
+    images: Literal["patch", "fine", "conv"] = "patch"
+    """Image networks: patch embeddings (fast on CPUs), finer ones that find small things in wide pictures (as fast), or
+    the classic strided convolutions."""
     patch: int = 8
-    """Side of one patch in pixels (patch networks only)."""
+    """Side of one patch in pixels (patch and fine only)."""
     width: int = 64
     """Features per patch, or channels of the first convolution."""
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
@@ -224,6 +226,11 @@ def image_networks(config: ModelConfig, size: int, channels: int, latent: int) -
         return (
             ConvEncoder(size, channels, config.hidden, config.width),
             ConvDecoder(latent, size, channels, config.width),
+        )
+    if config.images == "fine":
+        return (
+            FineEncoder(size, channels, config.hidden, config.patch, config.width),
+            FineDecoder(latent, size, channels, config.hidden, config.patch, config.width),
         )
     return (
         PatchEncoder(size, channels, config.hidden, config.patch, config.width),

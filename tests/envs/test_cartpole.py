@@ -102,3 +102,14 @@ def test_only_balancing_ends():
     states = torch.tensor([[0.0, 0.49, 0, 0], [0.0, -0.51, 0, 0], [1.1, 0, 0, 0], [-1.1, 0, 0, 0], [1.09, 0, 0, 0]])
     assert envs.task("cartpole-balance").terminated(states.double()).tolist() == [False, True, True, True, False]
     assert not envs.task("cartpole").terminated(states.double()).any()
+
+
+@pytest.mark.parametrize("position", [-1.1, 0.0, 1.1])
+@pytest.mark.parametrize("angle", [0.0, math.pi / 2, math.pi, -math.pi / 2])
+def test_the_bob_is_in_view_wherever_the_pole_points(position, angle):
+    """Nothing of the state but velocities is hidden: a pole outside of the picture cannot be filtered."""
+    picture = CartPole().draw(np.array([[position, angle, 0.0, 0.0]]), 64)[0].astype(int)
+    orange = (picture[..., 0] - picture[..., 2] > 120).sum()
+    middle = (CartPole().draw(np.array([[0.0, math.pi, 0.0, 0.0]]), 64)[0].astype(int) @ [1, 0, -1] > 120).sum()
+    assert middle > 20
+    assert orange == pytest.approx(middle, rel=0.2)

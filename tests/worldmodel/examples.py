@@ -19,6 +19,7 @@ SMALL = {"deter": 7, "stoch": 3, "hidden": 6, "width": 2}  # odd, and all differ
 
 CONFIGS = {
     "rssm, state encoder, patches": ModelConfig(**SMALL, images="patch", free_nats=0.0),
+    "rssm, state encoder, fine patches": ModelConfig(**SMALL, images="fine", free_nats=0.0),
     "rssm, state encoder, convolutions": ModelConfig(**SMALL, images="conv", free_nats=0.0),
     "rssm, stack of frames, bernoulli": ModelConfig(
         **SMALL, encoder="frame", stack=2, likelihood="bernoulli", free_nats=0.0

@@ -122,7 +122,7 @@ def test_sizes_that_do_not_fit_the_dynamics_are_refused() -> None:
         build(replace(TINY, min_std=0.01), (16, 16, 3), 1)
 
 
-@pytest.mark.parametrize("images", ["patch", "conv"])
+@pytest.mark.parametrize("images", ["patch", "fine", "conv"])
 @pytest.mark.parametrize("size", [32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_sizes_in_use(channels: int, size: int, images: str) -> None:
