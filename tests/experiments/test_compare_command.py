@@ -17,6 +17,7 @@ from experiments.cli import main
 from experiments.compare import Request, compare
 from experiments.config import PlannerConfig
 from experiments.evaluate import evaluate
+from worldmodel.checkpoint import newest
 
 FEW = ["--planners", "cem", "ilqr", "--budget", "steps=300", "--episodes", "2"]
 
@@ -89,7 +90,7 @@ def test_cells_of_other_weights_or_torn_ones_are_played_again(run_copy: Path) ->
     assert cells.read(cell) is None
     cells.write(cell, outcome)
     assert cells.read(cell) == outcome
-    weights = cells.checkpoint.newest(run_copy / "checkpoint") / "model.safetensors"
+    weights = newest(run_copy / "checkpoint") / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
     assert cells.read(cell) is None
 
