@@ -39,7 +39,7 @@ class LocallyLinear(nn.Module):
         super().__init__()
         self.stoch, self.action, self.context, self.latent = latent.stoch, action, latent.stoch, latent
         self.parts = [self.stoch, self.stoch, self.stoch * action, self.stoch]  # v, r, B, o
-        self.net = mlp(self.stoch, [hidden, hidden], sum(self.parts))
+        self.net = nearly_zero(mlp(self.stoch, [hidden, hidden], sum(self.parts)))
         self.raw_std = nn.Parameter(torch.full((self.stoch,), SMALL_NOISE))
 
     @property
@@ -102,3 +102,11 @@ class LocallyLinear(nn.Module):
         by_push = (slope_flat.unflatten(-2, (self.stoch, self.action)) * actions[..., None, :, None]).sum(-2)
         A = self.matrices(z).A + by_matrices + by_push
         return Linearization(A, flat.unflatten(-1, (self.stoch, self.action)))
+
+
+def nearly_zero(net: nn.Sequential) -> nn.Sequential:
+    """Shrink the last layer: A begins near the identity, so that the first roll-outs stay where they start."""
+    with torch.no_grad():
+        for parameter in net[-1].parameters():
+            parameter.mul_(0.1)
+    return net
