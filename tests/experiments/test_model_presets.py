@@ -27,7 +27,8 @@ def test_it_learns_and_plans(name: str) -> None:
     model = build(as_published(name, preset("tiny").model), (16, 16, 3), 2)
     batch = windows(3, 6, dtype=torch.float32)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    losses = update(model, optimizer, batch, normal(3, 6, model.sizes.stoch, dtype=torch.float32), 1, 100.0)
+    noise = normal(3, 6, model.sizes.stoch, dtype=torch.float32)
+    losses = update(model, optimizer, batch, noise, 1, 100.0).losses
     assert all(value.isfinite() for value in losses.values())
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
     belief = model.filter(model.initial(2), batch.action[:2, 0], batch.observation[:2, 0])
