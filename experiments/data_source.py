@@ -118,8 +118,9 @@ def open_stored(path: Path) -> Stored:
             f"A data folder (data.json) or a run folder (config.json) is needed; {path} is neither. "
             "Make one with `worldmodel collect`, `worldmodel data import` or `worldmodel train`."
         )
-    elif (path / "replay").exists():
-        return Stored(Replay.open(path / "replay"), None, None)
     else:
-        data = open_data(from_json(json.loads((path / "config.json").read_bytes())))
+        config = from_json(json.loads((path / "config.json").read_bytes()))
+        if config.data is None:
+            return Stored(Replay.open(path / "replay"), None, None)
+        data = open_data(config)
     return Stored(data.train, data.test, data.about)

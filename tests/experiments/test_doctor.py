@@ -1,6 +1,7 @@
 """`worldmodel doctor`: exit codes, what it prints, and that data of three built-in tasks is healthy."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +69,9 @@ def test_no_more_is_looked_at_than_needed(data: Path, monkeypatch: pytest.Monkey
 def test_what_is_neither_data_nor_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", str(tmp_path)]) == 2
     assert "worldmodel collect" in capsys.readouterr().err
+
+
+def test_a_run_whose_replay_was_deleted_is_said(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(run_copy / "replay")
+    assert main(["doctor", str(run_copy)]) == 1
+    assert "A replay folder holds replay.json" in capsys.readouterr().err
