@@ -9,6 +9,7 @@ from experiments.data_source import shapes
 from experiments.environment import Shapes
 from experiments.errors import UserError
 from experiments.planning import make_planner
+from experiments.policies import NO_POLICIES, build_agent, policies_of
 from planners.objective import LearnedReward
 from worldmodel.build import build
 
@@ -25,8 +26,11 @@ def check(config: TrainConfig) -> None:
         model = build(config.model, form.observation, form.action, form.discrete)
     except ValueError as error:
         raise UserError(str(error)) from error
-    for planner in (config.collect, config.planner):
-        make_planner(planner, model, LearnedReward(model), torch.Generator())
+    learned = NO_POLICIES
+    if config.agent != "planner":
+        learned = policies_of(build_agent(config.actor, model.sizes, config.agent), config.actor)
+    make_planner(config.collect, model, LearnedReward(model), torch.Generator())
+    make_planner(config.planner, model, LearnedReward(model), torch.Generator(), learned)
 
 
 def check_numbers(config: TrainConfig) -> None:

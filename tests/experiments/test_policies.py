@@ -1,12 +1,14 @@
 """What a run learns beside its model: with it, in it, or from a planner; and the planners that use it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from experiments import policies, run_folder
+from experiments.check_config import check
 from experiments.cli import main
 from experiments.config import PlannerConfig
 from experiments.errors import UserError
@@ -15,6 +17,7 @@ from experiments.load import load_run
 from experiments.metrics import read
 from experiments.planning import discount_of, require_name
 from experiments.policies import Policies
+from experiments.presets import preset
 from tests.experiments.conftest import TINY
 
 SMALL = ["--hidden", "16", "--horizon", "3", "--starts", "8", "--beliefs", "60"]
@@ -116,6 +119,26 @@ def test_a_critics_discount_is_its_planners_unless_another_is_given() -> None:
     assert discount_of(PlannerConfig("cem+value"), known) == 0.9
     assert discount_of(PlannerConfig("cem+value", discount=0.8), known) == 0.8
     assert discount_of(PlannerConfig("icem+policy"), known) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--planner.name", "actor"], "learns beside its model"),
+        (["--agent", "slac", "--env", "gym:CartPole-v1"], "for continuous actions"),
+        (["--agent", "actor-critic", "--actor.horizon", "0"], "--actor.horizon must be at least 1"),
+    ],
+)
+def test_agents_that_cannot_be_are_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert main([*TINY, *options, "--out", str(tmp_path / "run")]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_agents_run_may_be_evaluated_by_its_actor_as_a_rule() -> None:
+    check(replace(preset("tiny"), agent="actor-critic", planner=PlannerConfig("actor", 3)))
 
 
 @pytest.mark.parametrize(
