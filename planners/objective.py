@@ -54,17 +54,20 @@ class WithTail:
 
 @dataclass(frozen=True)
 class GoalState:
-    """Closeness to a goal in latent space: ``-Σ_i metric_i (z_i - goal_i)²`` at every step. Episodes do not end.
+    """Closeness to a goal in latent space: ``-(z - goal)ᵀ metric (z - goal)`` at every step. Episodes do not end.
 
     goal: ``[latent]``, or ``[batch, latent]`` with one goal per environment, e.g. ``goal_belief(...).state.vector``.
-    metric: a weight, or one per latent dimension ``[latent]``.
+    metric: a weight, one per latent dimension ``[latent]``, or a symmetric matrix ``[latent, latent]``.
     """
 
     goal: Tensor
     metric: Tensor | float = 1.0
 
     def reward(self, states: State, actions: Tensor) -> Tensor:
-        return -(self.metric * (states.vector - self._aligned(states)).square()).sum(-1)
+        away = states.vector - self._aligned(states)
+        if isinstance(self.metric, Tensor) and self.metric.dim() == 2:
+            return -((away @ self.metric.to(away)) * away).sum(-1)
+        return -(self.metric * away.square()).sum(-1)
 
     def continues(self, states: State) -> Tensor:
         return ones_like(states)

@@ -9,6 +9,7 @@ from experiments.errors import unknown
 
 BENCHMARKS = {  # each is a module experiments.commands.benchmark_NAME with a function run(argv)
     "dmc": "the control suite from pixels, beside PlaNet, Dreamer, SLAC and TD-MPC",
+    "locally-linear": "locally linear models and iLQR to a goal image, beside PC3, PCC and SOLAR",
 }
 
 

@@ -24,6 +24,15 @@ def test_goal_state_is_minus_the_weighted_squared_distance() -> None:
     assert reward.tolist() == [-12.0, 0.0]
 
 
+def test_a_metric_matrix_weighs_directions_and_a_diagonal_one_is_weights() -> None:
+    state, goal = toys.latents((2.0, 0.0), (1.0, 1.0)), torch.zeros(2)
+    metric = torch.tensor([[2.0, -1.0], [-1.0, 3.0]])
+    assert GoalState(goal, metric).reward(state, torch.zeros(2, 1)).tolist() == [-8.0, -3.0]
+    weights = torch.tensor([2.0, 3.0])
+    diagonal = GoalState(goal, weights.diag()).reward(state, torch.zeros(2, 1))
+    torch.testing.assert_close(diagonal, GoalState(goal, weights).reward(state, torch.zeros(2, 1)))
+
+
 def test_each_environment_has_its_own_goal_whatever_axes_lie_between() -> None:
     goal = torch.tensor([[1.0, 0.0], [3.0, 0.0]])
     state = toys.latents((1.0, 0.0), (1.0, 0.0)).map(lambda x: x[:, None, None].expand(-1, 5, 4, -1))
