@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,15 +23,18 @@ STARTS_SEED = 2020
 MOST = 2_000  # transitions that the metric is taken from
 
 
-def whitening(model: SequenceVAE, data: Transitions) -> Tensor:
-    """The metric of Mahalanobis, ``Cov(z)⁻¹ [latent, latent]``: distance to the goal in standard deviations.
+def whitening(model: SequenceVAE, data: Transitions, rest: float = 1.0) -> Tensor:
+    """The metric of Mahalanobis, ``Cov(z)⁻¹ [latent, latent]``: squared distance to the goal in standard deviations.
 
-    Whatever affine map of the latent a model has happened to learn, distances are the same.
+    Whatever affine map of the latent a model has happened to learn, distances are the same. rest: what a change of pose
+    counts beside a pose.
     """
     encoder = pose_encoder(model)
     seen = encoder.poses(as_float(data.frames))[data.shown[:MOST, 0]].flatten(-2)
     latents = model.dynamics.latent(encoder.statistics(seen, seen)).sample()
-    return torch.linalg.inv(torch.cov(latents.T))
+    scale = torch.ones(latents.shape[-1])
+    scale[encoder.pose :] = math.sqrt(rest)
+    return scale[:, None] * torch.linalg.inv(torch.cov(latents.T)) * scale
 
 
 def starts_and_goals(env: str) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +52,7 @@ def in_goal_region(recipe: Recipe, model: SequenceVAE, data: Transitions, seed: 
     env = PixelVectorEnv(task, STARTS, task.size)
     nothing, rest = model.initial(STARTS), torch.zeros(STARTS, task.action_size)
     goal = model.filter(nothing, rest, torch.from_numpy(env.set_state(goals))).state.vector
-    objective = Sum((GoalState(goal, whitening(model, data)), ControlPenalty(recipe.effort)), (1.0, 1.0))
+    objective = Sum((GoalState(goal, whitening(model, data, recipe.rest)), ControlPenalty(recipe.effort)), (1.0, 1.0))
     numbers = {"horizon": recipe.horizon, "iterations": recipe.iterations, "starts": recipe.starts}
     planner = ILQR(model, objective, torch_generator(seed, "act"), **numbers)
     observation, plan, inside = env.set_state(starts), None, np.zeros(STARTS)

@@ -22,7 +22,8 @@ class Recipe:
 
     pose, hidden, features, width: sizes of the networks. samples, held_out: transitions. The weights are those of
     `worldmodel.objectives.predictive`. min_std: of posterior and transition. horizon, iterations, starts: of iLQR.
-    effort: weight of the squared action against the squared distance to the goal in standard deviations.
+    effort: weight of the squared action against the squared distance to the goal in standard deviations; rest: of that
+    part of the distance which is in the change of pose, since a goal image is of a system at rest.
     """
 
     env: str
@@ -47,6 +48,7 @@ class Recipe:
     iterations: int = 4
     starts: int = 4
     effort: float = 0.01
+    rest: float = 1.0
 
 
 PENDULUM = {"learn": "e2c-balance", "pose": 2, "samples": 20_000, "slowness": 20.0}
