@@ -12,7 +12,7 @@ import tyro
 from experiments.commands.leading import leading, wants_help
 from experiments.errors import UserError
 from experiments.report.show_figures import write_figures
-from experiments.report.show_page import page, show
+from experiments.report.show_page import page, sentences, show
 from experiments.report.show_run import FEWEST
 from worldmodel.durable import write_whole
 
@@ -48,6 +48,8 @@ def run(argv: list[str]) -> None:
     check(arguments)
     torch.set_num_threads(1)
     runs = [show(folder, arguments.episodes, arguments.seed, arguments.maps, say) for folder in arguments.runs]
+    for shown in runs:
+        print("\n  ".join([f"{shown.seen.folder}:", *sentences(shown)]))
     if arguments.html:
         write_whole(arguments.html, page(runs).encode())
         print(f"wrote {arguments.html}, {arguments.html.stat().st_size / 1e6:.1f} MB")

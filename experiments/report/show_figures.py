@@ -10,7 +10,7 @@ import numpy as np
 from experiments.report.colours import CIRCLE, SCALE, colours_of
 from experiments.report.figure import COLOURS, SOFT, Box, Figure, chart
 from experiments.report.show_linearity import RADII, RADIUS_TOLD, Linear, foretold_series, horizon_series
-from experiments.report.show_map import Mapped, View, view_data
+from experiments.report.show_map import Mapped, View, limits, view_data
 from experiments.report.show_open_loop import Foresight, calibration_series, error_series
 from experiments.report.show_page import Shown
 from experiments.report.show_plan import Plans
@@ -64,10 +64,6 @@ def scale_colours(name: str, values: np.ndarray) -> np.ndarray:
     low, high = limits(name, values)
     share = np.nan_to_num((values - low) / max(high - low, 1e-9))
     return colours_of(share, CIRCLE if is_angle(name) else SCALE)
-
-
-def limits(name: str, values: np.ndarray) -> tuple[float, float]:
-    return (-np.pi, np.pi) if is_angle(name) else (float(np.nanmin(values)), float(np.nanmax(values)))
 
 
 def colour_bar(figure: Figure, box: Box, name: str, values: np.ndarray) -> None:

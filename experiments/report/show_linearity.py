@@ -190,17 +190,25 @@ def linear_data(found: Linear) -> dict[str, Any]:
 
 
 def words(found: Linear) -> str:
-    error = np.median(found.error.mean(-1), 1)
+    error = np.nanmedian(found.error.mean(-1), 1)
     said = [
         "Error of the linear model, median over states, as a share of the change it should predict: "
         + ", ".join(f"{e:.0%} at radius {r:g}" for r, e in zip(RADII, error, strict=True))
         + ".",
         f"Deviations grow from step to step (|eigenvalue| > 1) in {np.mean(found.spectral > 1):.0%} of the states; "
-        f"actions push the last state in {np.median(found.rank):.1f} directions that count, median.",
-        verdict("the gap between iLQR's promise and what is paid", found.foretold.error, found.foretold.gap),
-        verdict("how much more CEM finds on the same model", found.foretold.error, found.foretold.shortfall),
+        f"actions push the last state in {np.nanmedian(found.rank):.1f} directions that count, median.",
+        *foretelling(found),
     ]
     return f'<ul class="words">{"".join(f"<li>{escape(sentence)}</li>" for sentence in said)}</ul>'
+
+
+def foretelling(found: Linear) -> list[str]:
+    """Whether the error of the linear model foretells what iLQR loses to the model's errors, and what to its own."""
+    error, gap, shortfall = found.foretold
+    return [
+        verdict("the gap between iLQR's promise and what is paid", error, gap),
+        verdict("how much more CEM finds on the same model", error, shortfall),
+    ]
 
 
 def verdict(what: str, error: np.ndarray, outcome: np.ndarray) -> str:
@@ -223,7 +231,7 @@ def horizon_chart(found: Linear) -> str:
 def horizon_series(found: Linear) -> list[Series]:
     steps = np.arange(1.0, found.error.shape[-1] + 1)
     return [
-        Series(f"radius {radius:g}", steps, np.median(error, 0), colour)
+        Series(f"radius {radius:g}", steps, np.nanmedian(error, 0), colour)
         for radius, error, colour in zip(RADII, found.error, (2, 0, 3, 1), strict=True)
     ]
 

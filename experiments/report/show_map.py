@@ -230,17 +230,25 @@ def view_data(view: View) -> dict[str, Any]:
 
 def colour_data(name: str, values: np.ndarray) -> dict[str, Any]:
     """Values in thousandths of the way from low to high; an angle goes round a circle of colours."""
-    low, high = (-np.pi, np.pi) if is_angle(name) else (np.nanmin(values), np.nanmax(values))
+    low, high = limits(name, values)
     share = (values - low) / max(high - low, 1e-9)
-    said = [None if np.isnan(v) else f"{v:.3g}" if v % 1 else f"{v:.0f}" for v in values.tolist()]
+    said = [None if not np.isfinite(v) else f"{v:.3g}" if v % 1 else f"{v:.0f}" for v in values.tolist()]
     return {
         "name": name,
         "stops": CIRCLE if is_angle(name) else SCALE,
         "low": "-π" if is_angle(name) else f"{low:.3g}",
         "high": "π" if is_angle(name) else f"{high:.3g}",
-        "values": [None if np.isnan(s) else round(1000 * s) for s in share.tolist()],
+        "values": [None if not np.isfinite(s) else round(1000 * s) for s in share.tolist()],
         "said": said,
     }
+
+
+def limits(name: str, values: np.ndarray) -> tuple[float, float]:
+    """Of the colour scale: the whole circle for an angle, else from the least to the most that is known."""
+    if is_angle(name):
+        return -np.pi, np.pi
+    known = values[np.isfinite(values)]
+    return (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
 
 
 def scores_html(scores: Scores) -> str:

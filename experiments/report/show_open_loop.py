@@ -154,11 +154,12 @@ def sentence(quantity: Quantity, seconds: float | None) -> str:
     model, copy = known_mean(quantity.errors.model), known_mean(quantity.errors.copy)
     steps, horizon = break_even(model, copy), len(model)
     time = f" ({steps * seconds:.1f} s)" if seconds and steps else ""
+    name = quantity.name.capitalize()
     if steps == 0:
-        return f"{quantity.name}: already the first predicted step is worse than saying that nothing changes."
+        return f"{name}: already the first imagined step is worse than saying that nothing changes."
     if steps == horizon:
-        return f"{quantity.name}: better than saying that nothing changes for all {horizon} steps looked at{time}."
-    return f"{quantity.name}: better than saying that nothing changes up to {steps} steps ahead{time}, no further."
+        return f"{name}: imagined better than by saying that nothing changes for all {horizon} steps looked at{time}."
+    return f"{name}: imagined better than by saying that nothing changes up to {steps} steps ahead{time}, no further."
 
 
 def foresight_html(found: Foresight) -> str:

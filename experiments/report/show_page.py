@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import provenance
-from experiments.report.show_linearity import Linear, linear_html, linearity
+from experiments.report.show_linearity import Linear, foretelling, linear_html, linearity
 from experiments.report.show_map import Mapped, map_html, map_latents
 from experiments.report.show_open_loop import Foresight, foresee, foresight_html, sentence
 from experiments.report.show_plan import Plans, plans_html, think
@@ -138,14 +138,20 @@ def summary(runs: Sequence[Shown]) -> str:
 
 
 def summary_of(shown: Shown) -> str:
-    sizes = shown.seen.model.sizes
-    said = [
-        f"{shown.seen.config.env}, {shown.seen.config.size}×{shown.seen.config.size} pixels; a latent of {sizes.deter} "
-        f"deterministic and {sizes.stoch} stochastic dimensions",
+    return f'<ul class="lead">{"".join(f"<li>{escape(line)}</li>" for line in sentences(shown))}</ul>'
+
+
+def sentences(shown: Shown) -> list[str]:
+    """The page in a few lines."""
+    sizes, config = shown.seen.model.sizes, shown.seen.config
+    moving = shown.foresight.quantities[1]
+    return [
+        f"{config.env}, {config.size}×{config.size} pixels; a latent of {sizes.deter} deterministic and {sizes.stoch} "
+        "stochastic dimensions.",
         *reading(shown),
-        *(sentence(q, shown.foresight.seconds_per_step).rstrip(".") for q in shown.foresight.quantities[1:2]),
+        sentence(moving, shown.foresight.seconds_per_step),
+        *(foretelling(shown.linear)[:1] if shown.linear else []),
     ]
-    return f'<ul class="lead">{"".join(f"<li>{escape(line)}.</li>" for line in said)}</ul>'
 
 
 def reading(shown: Shown) -> list[str]:
@@ -157,8 +163,8 @@ def reading(shown: Shown) -> list[str]:
     order = np.flatnonzero(known)[np.argsort(scores.linear[known])]
     worst, best = order[0], order[-1]
     return [
-        f"the belief tells {scores.features[best]} best (R² {scores.linear[best]:.3f} by a line) and "
-        f"{scores.features[worst]} worst ({scores.linear[worst]:.3f}; {scores.mlp[worst]:.3f} by a small network)"
+        f"The belief tells {scores.features[best]} best (R² {scores.linear[best]:.3f} by a line) and "
+        f"{scores.features[worst]} worst ({scores.linear[worst]:.3f}; {scores.mlp[worst]:.3f} by a small network)."
     ]
 
 

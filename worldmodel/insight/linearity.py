@@ -45,10 +45,12 @@ def departed(state: State, arrived: State) -> State:
 
 def spectrum(A: Tensor) -> Tensor:
     """Eigenvalues of ``A [..., latent, latent]``, complex, the largest in absolute value first. Beyond 1, a deviation
-    grows with every step.
+    grows with every step. NaN where A is not finite: some models diverge.
     """
-    values = torch.linalg.eigvals(A)
-    return values.gather(-1, values.abs().argsort(-1, descending=True))
+    known = A.isfinite().all(-1).all(-1)
+    values = torch.linalg.eigvals(torch.where(known[..., None, None], A, 0.0))
+    values = values.gather(-1, values.abs().argsort(-1, descending=True))
+    return torch.where(known[..., None], values, torch.nan)
 
 
 def reach(local: Linearization) -> Tensor:
@@ -56,14 +58,17 @@ def reach(local: Linearization) -> Tensor:
     ``[..., min(latent, horizon · action)]``.
 
     The i-th says how far action sequences of norm 1 push the last state in the i-th best direction; 0: not at all
-    (Kalman 1960, for time-varying systems).
+    (Kalman 1960, for time-varying systems). NaN where the matrix is not finite.
     """
     back = torch.eye(local.A.shape[-1]).to(local.A).expand_as(local.A[..., 0, :, :])
     blocks = []
     for A, B in zip(reversed(local.A.unbind(-3)), reversed(local.B.unbind(-3)), strict=True):
         blocks.append(back @ B)
         back = back @ A
-    return torch.linalg.svdvals(torch.cat(blocks, -1))
+    whole = torch.cat(blocks, -1)
+    known = whole.isfinite().all(-1).all(-1)
+    singular = torch.linalg.svdvals(torch.where(known[..., None, None], whole, 0.0))
+    return torch.where(known[..., None], singular, torch.nan)
 
 
 def effective_rank(singular: Tensor) -> Tensor:

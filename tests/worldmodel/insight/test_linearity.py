@@ -93,3 +93,16 @@ def test_order_along_the_trajectory_matters() -> None:
 def test_effective_rank() -> None:
     found = effective_rank(torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
     torch.testing.assert_close(found, torch.tensor([3.0, 1.0, 1.0]))
+
+
+def test_a_model_that_diverges_has_no_spectrum_and_no_reach() -> None:
+    """And leaves that of others in the batch alone."""
+    turn = torch.stack([torch.full((2, 2), torch.inf), torch.eye(2)])
+    values = spectrum(turn)
+    assert values[0].isnan().all()
+    torch.testing.assert_close(values[1].abs(), torch.ones(2))
+    found = reach(Linearization(turn[:, None], torch.ones(2, 1, 2, 1)))
+    assert found[1, 0] == pytest.approx(2**0.5)
+    far = reach(Linearization(turn[:, None].expand(2, 2, 2, 2), torch.ones(2, 2, 2, 1)))
+    assert far[0].isnan().all()
+    assert far[1].isfinite().all()
