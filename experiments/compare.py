@@ -67,6 +67,7 @@ def compare(request: Request, pool: Executor | None = None, workers: int = 1, sa
     outcomes = play_all([cell for one in contenders for cell in cells_of(one, request)], pool, workers, say)
     entries = [entry_of(one, request, outcomes) for one in contenders]
     tops = best_of_runs(contenders, entries) if request.ladder else []
+    left_out += without_ladder(request, tops)
     outcomes |= play_all([cell for one in tops for cell in ladder_cells(one, request)], pool, workers, say)
     references = {name: reference_for(name) for name in dict.fromkeys(entry.env for entry in entries)}
     return Comparison(
@@ -177,6 +178,14 @@ def best_of_runs(contenders: Sequence[Contender], entries: Sequence[Entry]) -> l
         if one.run not in best or mean > best[one.run][0]:
             best[one.run] = mean, one
     return [one for _, one in best.values()]
+
+
+def without_ladder(request: Request, tops: Sequence[Contender]) -> list[str]:
+    """A sentence for each run that should have climbed and has nobody who can."""
+    missing = [run for run in request.runs if request.ladder and run not in {one.run for one in tops}]
+    return [
+        f"{run} does not climb the ladder: only planners that need no actor or critic can; add one." for run in missing
+    ]
 
 
 def ladder_of(one: Contender, request: Request, outcomes: dict[Cell, Outcome]) -> Ladder:

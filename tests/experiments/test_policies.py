@@ -50,6 +50,12 @@ def test_learned_planners_are_compared_with_the_others(learned: Path, capsys: py
     assert len(list((learned / "compare").glob("cem+value-seed0-1-*.json"))) == 1
 
 
+def test_an_actor_does_not_climb_the_ladder_and_that_is_said(learned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = ["--planners", "actor", "--budget", "steps=200", "--episodes", "1", "--ladder"]
+    assert main(["compare", str(learned), *wanted]) == 0
+    assert f"left out: {learned} does not climb the ladder" in capsys.readouterr().out
+
+
 def test_an_actor_acts_from_python(learned: Path) -> None:
     agent = load_run(learned, "actor")
     action, thought = agent.act(torch.zeros(32, 32, 3, dtype=torch.uint8).numpy())
