@@ -12,7 +12,7 @@ import numpy as np
 import tyro
 from rich import box
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from experiments import dmc_cells, environment
 from experiments.dmc_cells import Cell
@@ -115,22 +115,20 @@ def report(out: Path, found: list[dict[str, Any]]) -> None:
 
 
 def table(found: list[dict[str, Any]]) -> Table:
-    """A row per task: mean over its seeds, and what others have published."""
-    ours = ("task", "frames", "seeds", "return", "of the seeds", "CPU min")
-    shown = Table(*ours, *(Column(name, overflow="fold") for name in COLUMNS), box=box.SIMPLE)
-    for env in dict.fromkeys(one["env"] for one in found):
-        group = [one for one in found if one["env"] == env]
-        means = [one["return_mean"] for one in group]
-        published = PUBLISHED.get(plain(env), (None,) * len(COLUMNS))
-        shown.add_row(
-            plain(env),
-            f"{group[0]['frames']:,}",
-            str(len(group)),
-            f"{np.mean(means):.0f}",
-            f"{min(means):.0f} to {max(means):.0f}",
-            f"{np.mean([one['cpu_seconds'] for one in group]) / 60:.0f}",
-            *("-" if value is None else str(value) for value in published),
-        )
+    """A column per task: mean over its seeds, and what others have published."""
+    groups = [[one for one in found if one["env"] == env] for env in dict.fromkeys(one["env"] for one in found)]
+    shown = Table("return", *(plain(group[0]["env"]) for group in groups), box=box.SIMPLE)
+    rows: dict[str, list[str]] = {}
+    for group in groups:
+        means, minutes = [one["return_mean"] for one in group], [one["cpu_seconds"] / 60 for one in group]
+        rows.setdefault("ours, mean of the seeds", []).append(f"{np.mean(means):.0f}")
+        rows.setdefault("lowest to highest seed", []).append(f"{min(means):.0f} to {max(means):.0f} ({len(means)})")
+        rows.setdefault("frames", []).append(f"{group[0]['frames']:,}")
+        rows.setdefault("CPU minutes a seed", []).append(f"{np.mean(minutes):.1f}")
+        for name, value in zip(COLUMNS, PUBLISHED.get(plain(group[0]["env"]), (None,) * len(COLUMNS)), strict=True):
+            rows.setdefault(name, []).append("-" if value is None else str(value))
+    for name, values in rows.items():
+        shown.add_row(name, *values)
     return shown
 
 
