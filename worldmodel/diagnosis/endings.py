@@ -10,7 +10,7 @@ from worldmodel.diagnosis.finding import Finding
 from worldmodel.episode import Episode
 
 QUESTION = "a time limit is not a termination"
-LEAST_EPISODES = 3
+LEAST_EPISODES = 8  # of the full length; fewer may have ended together by chance
 FULL_SHARE, TERMINATED_SHARE = 0.2, 0.9
 
 
@@ -23,8 +23,10 @@ def endings(episodes: Sequence[Episode]) -> Finding:
         f"{ended.sum()} of {len(rows)} episodes terminated; of the {full.sum()} with the full {rows.max() - 1} steps, "
         f"{(ended & full).sum()}"
     )
-    if full.sum() < max(LEAST_EPISODES, FULL_SHARE * len(rows)) or ended[full].mean() < TERMINATED_SHARE:
+    if full.sum() < FULL_SHARE * len(rows) or ended[full].mean() < TERMINATED_SHARE:
         return Finding(QUESTION, "healthy", evidence)
+    if full.sum() < LEAST_EPISODES:
+        return Finding(QUESTION, "unclear", f"{evidence}: too few to tell")
     return Finding(
         QUESTION,
         "fault",

@@ -31,6 +31,10 @@ def test_a_time_limit_stored_as_a_termination(healthy: Healthy) -> None:
     assert "24 of 24 episodes terminated" in found.evidence
 
 
+def test_a_few_that_end_together_are_not_judged(healthy: Healthy) -> None:
+    assert endings([ended(episode) for episode in healthy["planar"][:3]]).verdict == "unclear"
+
+
 def test_falling_early_is_no_time_limit(healthy: Healthy) -> None:
     """Most episodes terminate, at lengths of their own; the few of full length were cut by the clock."""
     fallen = [
