@@ -51,7 +51,7 @@ class Recipe:
     rest: float = 1.0
 
 
-PENDULUM = {"learn": "e2c-balance", "pose": 2, "samples": 20_000, "slowness": 20.0}
+PENDULUM = {"learn": "e2c-balance", "pose": 2, "samples": 20_000, "slowness": 20.0, "rest": 0.2}
 
 RECIPES = {
     "planar": Recipe(
@@ -65,7 +65,7 @@ RECIPES = {
         batch=128,
         learning_rate=5e-3,
         curvature=7.0,
-        curvature_radius=0.1,
+        curvature_radius=0.5,
         spread=0.0,
     ),
     "balance": Recipe(env="e2c-balance", published=Published(99.1, 91.9, 67.0), **PENDULUM),  # type: ignore[arg-type]
