@@ -14,8 +14,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
+import envs
 from experiments import environment, provenance, run_folder
 from experiments.errors import UserError
+from experiments.locally_linear.transitions import scattered
 from experiments.planner_choice import choose
 from experiments.planning import make_planner
 from experiments.seeds import torch_generator, training_seed
@@ -27,7 +29,7 @@ from worldmodel.data_folder import About, DataFolder, split
 from worldmodel.episode import Episode
 from worldmodel.interface import WorldModel
 
-RANDOM = "random"
+RANDOM, SCATTERED = "random", "scattered"
 SIDE_BY_SIDE = 20  # episodes of a batch
 
 Play = Callable[[int, int, Callable[[int], None]], list[Episode]]
@@ -38,8 +40,10 @@ Play = Callable[[int, int, Callable[[int], None]], list[Episode]]
 class Collecting:
     """What is to be collected; all of it decides the episodes.
 
-    policy: ``random`` or ``RUN:planner``. exploration: correlation in time of random actions. action_noise: largest
-    standard deviation of the noise on a planner's actions, spread over the episodes of a batch from none to this.
+    policy: ``random``, ``RUN:planner``, or ``scattered``: transitions from states all over, as episodes of two rows, of
+    the tasks that have a goal image (`envs.goal_tasks`). exploration: correlation in time of random actions.
+    action_noise: largest standard deviation of the noise on a planner's actions, spread over the episodes of a batch
+    from none to this.
     """
 
     env: str
@@ -66,7 +70,7 @@ def about(what: Collecting) -> About:
         train, test = split(what.episodes, what.test_share)
     except ValueError as error:
         raise UserError(str(error)) from error
-    rows = environment.episode_steps(what.env, what.size) + 1
+    rows = 2 if what.policy == SCATTERED else environment.episode_steps(what.env, what.size) + 1
     settings = {"size": what.size, "exploration": what.exploration, "action_noise": what.action_noise}
     return About(
         env=what.env,
@@ -99,6 +103,8 @@ def collect(what: Collecting, data: DataFolder, told: Told) -> None:
 def player(what: Collecting) -> Play:
     """The policy, ready to play. Raises UserError for a policy that does not fit the environment."""
     form = environment.shapes(what.env, what.size)
+    if what.policy == SCATTERED:
+        return transitions(what)
     if what.policy == RANDOM:
         return batches(what, None, lambda draws: RandomPolicy(form.action, draws, what.exploration, form.discrete))
     run, _, name = what.policy.partition(":")
@@ -111,6 +117,25 @@ def player(what: Collecting) -> Play:
         )
     planner = choose(name, config.planner) if name else config.planner
     return batches(what, model, lambda generator: make_planner(planner, model, LearnedReward(model), generator))
+
+
+def transitions(what: Collecting) -> Play:
+    """Raises UserError for environments that are not scattered over, and for other sizes than the published."""
+    task = envs.goal_tasks().get(what.env)
+    if task is None:
+        raise UserError(
+            f"Transitions are scattered over the tasks {', '.join(envs.goal_tasks())}; {what.env} came. Take one of "
+            "these, or --policy random."
+        )
+    if what.size != task.size:
+        raise UserError(f"{what.env} is scattered at its published size; --size {what.size} came, give {task.size}.")
+    data = scattered(task, what.episodes, what.seed)
+
+    def play(first: int, count: int, stepped: Callable[[int], None]) -> list[Episode]:
+        stepped(count)
+        return [data.episode(number) for number in range(first, first + count)]
+
+    return play
 
 
 def batches(what: Collecting, model: WorldModel | None, policy: Callable[[torch.Generator], Planner]) -> Play:

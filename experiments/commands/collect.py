@@ -28,7 +28,8 @@ class Arguments:
     out: Path
     """Data folder to make."""
     policy: str = RANDOM
-    """random, or RUN:planner, e.g. runs/mine:icem; RUN alone takes the planner that the run was configured with."""
+    """random, or RUN:planner, e.g. runs/mine:icem; RUN alone takes the planner that the run was configured with;
+    or scattered: transitions from states all over, of the e2c tasks (their --size: 40, 48 or 80)."""
     episodes: int = 100
     """How many."""
     seed: int = 0
