@@ -29,8 +29,8 @@ def check(config: TrainConfig) -> None:
     learned = NO_POLICIES
     if config.agent != "planner":
         learned = policies_of(build_agent(config.actor, model.sizes, config.agent), config.actor)
-    make_planner(config.collect, model, LearnedReward(model), torch.Generator())
-    make_planner(config.planner, model, LearnedReward(model), torch.Generator(), learned)
+    for planner in (config.collect, config.planner):
+        make_planner(planner, model, LearnedReward(model), torch.Generator(), learned)
 
 
 def check_numbers(config: TrainConfig) -> None:

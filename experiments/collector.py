@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from experiments import environment
-from experiments.config import TrainConfig, from_json, to_json
+from experiments.config import TrainConfig, from_json, planner_collects, to_json
 from experiments.planning import make_planner
-from experiments.policies import build_agent
+from experiments.policies import NO_POLICIES, build_agent, policies_of
 from experiments.seeds import torch_generator, training_seed
 from planners.actor_critic.agent import ActorCritic
 from planners.actor_critic.policy import ActorPlanner
@@ -144,9 +144,11 @@ def collecting_planner(
     config: TrainConfig, model: SequenceVAE, agent: torch.nn.Module | None, generator: torch.Generator
 ) -> Planner:
     """The planner of ``config.collect``, or the agent's policy, sampled."""
-    if not isinstance(agent, ActorCritic | SoftActorCritic):
-        return make_planner(config.collect, model, LearnedReward(model), generator)
-    return ActorPlanner(model, LearnedReward(model), generator, agent.actor, config.actor.horizon, sample=True)
+    learner = agent if isinstance(agent, ActorCritic | SoftActorCritic) else None
+    if learner is None or planner_collects(config):
+        policies = policies_of(learner, config.actor) if learner else NO_POLICIES
+        return make_planner(config.collect, model, LearnedReward(model), generator, policies)
+    return ActorPlanner(model, LearnedReward(model), generator, learner.actor, config.actor.horizon, sample=True)
 
 
 def _start_deaf(process: BaseProcess) -> None:

@@ -73,6 +73,9 @@ class ActorConfig:
     """Largest gradient norm, of each."""
     target_entropy: float = -1.0
     """In nats per action dimension (slac)."""
+    collector: Literal["policy", "planner"] = "policy"
+    """Who collects: the actor itself, sampled, or the planner of --collect, which may be one that knows the actor, e.g.
+    --collect.name icem+policy+value."""
     train_ratio: float = 1.0
     """Updates of the agent per update of the model."""
 
@@ -145,12 +148,17 @@ class TrainConfig:
     planner: PlannerConfig = field(default_factory=lambda: PlannerConfig("cem", 15, 4, 150, 15, colour=1.5))
     """The planner that evaluates, unless `evaluate` says otherwise."""
     agent: Literal["planner", "actor-critic", "slac"] = "planner"
-    """Who collects: the planner of --collect, or an actor that learns beside the model: in the model's imagination, or
-    by soft actor-critic from the filtered states of the replay (SLAC; with --model slac as published)."""
+    """planner: none is learned, the planner of --collect collects. Otherwise an actor learns beside the model and
+    collects: in the model's imagination, or by soft actor-critic from the filtered states of the replay (SLAC; with
+    --model slac as published)."""
     actor: ActorConfig = field(default_factory=ActorConfig)
     """The actor's and its critic's numbers."""
     data: Annotated[DataSource | None, tyro.conf.Suppress, tyro.conf.Fixed] = None
     """Set by --data: nothing is collected, and no environment is made."""
+
+
+def planner_collects(config: TrainConfig) -> bool:
+    return config.agent == "planner" or config.actor.collector == "planner"
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

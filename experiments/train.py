@@ -20,12 +20,13 @@ import torch
 
 from experiments import environment
 from experiments.collector import Collector, InlineCollector, ProcessCollector
-from experiments.config import TrainConfig, to_json
+from experiments.config import TrainConfig, planner_collects, to_json
 from experiments.data_source import shapes, stored_replay
 from experiments.held_out import held_out_losses
 from experiments.imagination_gap import Gap, imagination_gap
 from experiments.learner import Learner, due, make_learner
 from experiments.metrics import Metrics
+from experiments.planning import has_tail
 from experiments.schedule import cosine
 from experiments.seeds import numpy_generator, torch_generator, training_seed
 from planners.episode import Run, run_episode
@@ -240,8 +241,11 @@ def add(training: Training, runs: list[Run], progress: Progress) -> None:
 
 
 def quietest_gap(run: Run, config: TrainConfig) -> Gap:
-    horizon = config.collect.horizon if config.agent == "planner" else config.actor.horizon
-    discount = config.collect.discount if config.agent == "planner" else 1.0
+    """Not known for plans that end with a critic's value, of which nobody took note here."""
+    if planner_collects(config) and has_tail(config.collect.name):
+        return Gap(math.nan, math.nan)
+    horizon = config.collect.horizon if planner_collects(config) else config.actor.horizon
+    discount = config.collect.discount if planner_collects(config) else 1.0
     horizons = np.full(len(run.value), horizon)
     return imagination_gap(run.value, horizons, run.episode.reward, bool(run.episode.terminated[-1]), discount)
 

@@ -13,7 +13,7 @@ from envs.draw import in_colour
 from experiments import environment
 from experiments.config import TrainConfig
 from experiments.data_source import open_data
-from experiments.planning import make_planner
+from experiments.planning import make_planner, policies_for
 from experiments.seeds import evaluation_seed, torch_generator
 from planners.episode import run_episode
 from planners.objective import LearnedReward
@@ -31,7 +31,7 @@ ROWS = 60  # of the episode, from its start, where most happens
 
 def write_video(model: SequenceVAE, config: TrainConfig, folder: Path) -> Path:
     """Play an episode that was never trained on and write the model's account of it; returns the file's path."""
-    episode = held_out_episode(model, config)
+    episode = held_out_episode(model, config, folder)
     frames = draw(open_loop(model, episode, rows=min(ROWS, episode.rows)))
     path = folder / "open_loop.webp"
     first, *rest = [Image.fromarray(frame) for frame in frames]
@@ -39,16 +39,18 @@ def write_video(model: SequenceVAE, config: TrainConfig, folder: Path) -> Path:
     return path
 
 
-def held_out_episode(model: SequenceVAE, config: TrainConfig) -> Episode:
-    """One with the collecting planner, its noise included, from a start that no training episode has.
+def held_out_episode(model: SequenceVAE, config: TrainConfig, folder: Path) -> Episode:
+    """One with the planner of ``config.collect``, its noise included, from a start that no training episode has.
 
     An offline run shows the first test episode of its data, or, where none was held out, the first one it trained on.
     """
     if config.data:
         data = open_data(config)
         return next(chain(data.test.episodes("train"), data.train.episodes("train")))
-    generator = torch_generator(config.seed, "video", device=model.initial(1).state.stoch.device.type)
-    planner = make_planner(config.collect, model, LearnedReward(model), generator)
+    device = model.initial(1).state.stoch.device
+    generator = torch_generator(config.seed, "video", device=device.type)
+    policies = policies_for(config.collect.name, folder, config, model.sizes, device)
+    planner = make_planner(config.collect, model, LearnedReward(model), generator, policies)
     env = environment.make(config.env, 1, config.size)
     (run,) = run_episode(
         model, planner, env, evaluation_seed(config.seed), noise_std=config.action_noise, generator=generator

@@ -17,7 +17,7 @@ from experiments import environment, run_folder
 from experiments.config import TrainConfig
 from experiments.data_source import NO_ENV, open_data
 from experiments.errors import UserError
-from experiments.planning import make_planner
+from experiments.planning import make_planner, policies_for
 from experiments.seeds import evaluation_seed, torch_generator
 from experiments.state_probe import describe, is_angle, padded
 from planners.episode import run_episode
@@ -91,17 +91,20 @@ def look(folder: Path, episodes: int, seed: int) -> Seen:
     """Play and observe. Raises UserError, CheckpointError."""
     config, model = run_folder.load_model(folder, torch.device("cpu"))
     task = envs.task(config.env) if config.env in envs.names() else None
-    played = stored(config, episodes) if config.env == NO_ENV else held_out_episodes(model, config, episodes, seed)
+    played = (
+        stored(config, episodes) if config.env == NO_ENV else held_out_episodes(model, config, folder, episodes, seed)
+    )
     posterior, there = observe(model, played)
     return Seen(folder.name or str(folder), folder, config, model, task, played, posterior, there)
 
 
-def held_out_episodes(model: SequenceVAE, config: TrainConfig, count: int, seed: int) -> list[Episode]:
-    """With the collecting planner, from starts of no training episode, its noise spread from none to the most: so they
-    are spread as the training data are.
+def held_out_episodes(model: SequenceVAE, config: TrainConfig, folder: Path, count: int, seed: int) -> list[Episode]:
+    """With the planner of ``config.collect``, from starts of no training episode, its noise spread from none to the
+    most: so they are spread as the training data are.
     """
     generator = torch_generator(seed, "show")
-    planner = make_planner(config.collect, model, LearnedReward(model), generator)
+    policies = policies_for(config.collect.name, folder, config, model.sizes, torch.device("cpu"))
+    planner = make_planner(config.collect, model, LearnedReward(model), generator, policies)
     env = environment.make(config.env, count, config.size)
     noise = np.linspace(0, config.action_noise, count).tolist()
     runs = run_episode(model, planner, env, evaluation_seed(seed), noise_std=noise, generator=generator)

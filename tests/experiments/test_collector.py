@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from experiments.collector import CollectorDied, InlineCollector, ProcessCollector
+from experiments.config import PlannerConfig
 from experiments.environment import shapes
 from experiments.learner import make_learner
 from experiments.presets import preset
@@ -65,6 +66,20 @@ def test_an_agent_collects_with_the_weights_it_is_sent_sampling_its_policy() -> 
     assert left.mean() < -0.7
     assert right.mean() > 0.7
     assert left.std() > 0.01
+
+
+def test_a_planner_that_knows_the_agent_may_collect_for_it() -> None:
+    """Here the actor as a planner: its mode, which runs to the left, without the sampling of a policy that explores."""
+    numbers = replace(CONFIG.actor, collector="planner")
+    config = replace(
+        CONFIG, agent="actor-critic", action_noise=0.0, actor=numbers, collect=PlannerConfig("actor", horizon=2)
+    )
+    collector, learner = InlineCollector(config), make_learner(config, model().sizes, torch.device("cpu"))
+    assert learner is not None
+    torch.nn.init.constant_(learner.module.actor.net[-1].bias[:1], -5.0)
+    collector.start(1, {"model": model(), "agent": learner.module})
+    actions = collector.result()[0].episode.action[1:, 0]
+    np.testing.assert_allclose(actions, np.tanh(3 * np.tanh(-5 / 3)), atol=1e-6)
 
 
 def test_an_error_over_there_is_raised_here(beside: ProcessCollector) -> None:
