@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from envs.draw import in_colour
 from experiments.report.axis import Axis, short
-from experiments.report.line_chart import Series, axes_of
+from experiments.report.line_chart import Series, axes_of, finite
 
 OVER = 2  # drawn so many times larger
 PAPER, INK, SOFT, FAINT = (255, 255, 255), (29, 35, 43), (93, 103, 115), (228, 226, 220)
@@ -69,8 +69,11 @@ class Figure:
 def chart(figure: Figure, box: Box, title: str, series: Sequence[Series], unit: str, zero: bool = False) -> None:
     """The chart of `experiments.report.line_chart` in a box of a figure."""
     left, top, right, bottom = box[0] + 44, box[1] + 46, box[2] - 8, box[3] - 40
-    x, y = axes_of(series, log=False, zero=zero)
     figure.text(box[0], box[1], title, 16)
+    series = [shown for shown in map(finite, series) if len(shown.x)]
+    if not series:
+        return figure.text(left, (top + bottom) / 2, "no finite value", 13, SOFT)
+    x, y = axes_of(series, log=False, zero=zero)
     figure.text((left + right) / 2, box[3] - 14, unit, 12, SOFT, "mm")
     for value in y.ticks():
         height = bottom - (bottom - top) * y.place(value) / 100
@@ -91,11 +94,10 @@ def curve(figure: Figure, box: Box, one: Series, x: Axis, y: Axis) -> None:
         across, up = (np.array([axis.place(v) for v in values.tolist()]) for axis, values in ((x, xs), (y, ys)))
         return np.stack([box[0] + (box[2] - box[0]) * across / 100, box[3] - (box[3] - box[1]) * up / 100], -1)
 
-    known = np.isfinite(one.y)
     if one.low is not None and one.high is not None:
-        around = np.r_[one.x[known], one.x[known][::-1]], np.r_[one.low[known], one.high[known][::-1]]
+        around = np.r_[one.x, one.x[::-1]], np.r_[one.low, one.high[::-1]]
         figure.area(put(*around), COLOURS[one.colour], 40)
-    places = put(one.x[known], one.y[known])
+    places = put(one.x, one.y)
     if one.dots:
         figure.dots(places, np.tile(np.array(rgb(COLOURS[one.colour])), (len(places), 1)), 3.5, 200)
     else:

@@ -67,7 +67,9 @@ def y_axis(values: np.ndarray, log: bool, zero: bool) -> Axis:
 
 
 def finite(series: Series) -> Series:
-    keep = np.isfinite(series.y)
+    """Only the points of which everything is known."""
+    known = [part for part in (series.x, series.y, series.low, series.high) if part is not None]
+    keep = np.isfinite(known).all(0)
     parts = (None if part is None else part[keep] for part in (series.low, series.high))
     return series._replace(x=series.x[keep], y=series.y[keep], low=next(parts), high=next(parts))
 

@@ -40,10 +40,11 @@ def write_figures(shown: Shown, folder: Path) -> list[Path]:
 
 
 def map_figure(mapped: Mapped, task: str) -> Figure:
-    """As told by the probe if the true state is known, coloured by its first variable."""
+    """As told by the probe if the true state is known, coloured by its first angle, or its first variable."""
     points = mapped.points
     view = next((view for view in mapped.views if view.told), mapped.views[0])
-    name, values = points.names[0], points.values[:, 0]
+    coloured = next((i for i, name in enumerate(points.names) if is_angle(name)), 0)
+    name, values = points.names[coloured], points.values[:, coloured]
     figure = Figure(760, 700)
     figure.text(24, 18, f"{task}: what the latent tells of {', '.join(view.axes) if view.told else 'itself'}", 19)
     places, depth = on_page(view, (24, 60, 736, 620))

@@ -155,6 +155,8 @@ def sentence(quantity: Quantity, seconds: float | None) -> str:
     steps, horizon = break_even(model, copy), len(model)
     time = f" ({steps * seconds:.1f} s)" if seconds and steps else ""
     name = quantity.name.capitalize()
+    if not np.isfinite(model[0]):
+        return f"{name}: what is imagined is not finite, so it cannot be compared."
     if steps == 0:
         return f"{name}: already the first imagined step is worse than saying that nothing changes."
     if steps == horizon:

@@ -26,8 +26,8 @@ function openLoop(root, data) {
     context.fillRect(x(data.filtered - 0.5), 0, width, height - 14);
     context.font = '12px system-ui, sans-serif';
     context.fillStyle = css('--soft');
-    context.fillText(high.toFixed(1), 4, 14);
-    context.fillText(low.toFixed(1), 4, height - 18);
+    context.fillText(String(+high.toPrecision(2)), 4, 14);
+    context.fillText(String(+low.toPrecision(2)), 4, height - 18);
     context.fillText('filtered', x(0), height - 2);
     context.fillText('imagined', x(data.filtered), height - 2);
     trace(context, data.reward, x, y, css('--soft'), 1.5);

@@ -58,6 +58,7 @@ def test_lines_pass_through_their_points_and_leave_out_what_is_unknown() -> None
     assert heights[0] - heights[1] == pytest.approx((heights[0] - heights[2]) / 3, abs=0.02)
     assert "a &lt;b&gt;" in chart
     assert "no finite value" in line_chart([Series("a", x, np.full(4, np.nan))], "steps")
+    assert "no finite value" in line_chart([Series("a", np.full(4, np.nan), x, dots=True)], "steps")
 
 
 def test_the_outline_is_two_standard_deviations_wide() -> None:
@@ -112,7 +113,12 @@ def test_views_keep_proportions() -> None:
 
 @pytest.mark.parametrize(
     ("growth", "says"),
-    [(0.3, "up to 3 steps ahead (0.3 s), no further"), (0.01, "for all 8 steps"), (9.0, "already the first")],
+    [
+        (0.3, "up to 3 steps ahead (0.3 s), no further"),
+        (0.01, "for all 8 steps"),
+        (9.0, "already the first"),
+        (np.nan, "not finite"),
+    ],
 )
 def test_break_even_in_words(growth: float, says: str) -> None:
     model = np.tile(growth * np.arange(1, 9), (5, 1))
