@@ -117,7 +117,7 @@ function latentMap(root, data) {
       const cell = heads.length * i + half, x = (cell % columns) * size, y = Math.floor(cell / columns) * size;
       context.drawImage(frames.image, x, y, size, size, half * (side + 6), 0, side, side);
     });
-    const values = data.colours.filter((c) => c.said[i] !== null).map((c) => `${c.name} ${c.said[i]}`);
+    const values = data.colours.filter((c) => c.said[i] !== null && c.name !== 'step' && c.name !== 'episode').map((c) => `${c.name} ${c.said[i]}`);
     const where = data.episode[i] < 0 ? 'grid of true states' : `episode ${data.episode[i]}, step ${data.row[i]}`;
     tip.replaceChildren(
       element('p', { className: 'heads' }, ...heads.map((head) => element('span', { textContent: head }))),
