@@ -71,7 +71,14 @@ RECIPES = {
     "balance": Recipe(env="e2c-balance", published=Published(99.1, 91.9, 67.0), **PENDULUM),  # type: ignore[arg-type]
     "swingup": Recipe(env="e2c-swingup", published=Published(58.4, 26.4, 35.4), **PENDULUM),  # type: ignore[arg-type]
     "cartpole": Recipe(
-        env="e2c-cartpole", learn="e2c-cartpole", published=Published(96.3, 94.4, 91.2), pose=2, samples=15_000
+        env="e2c-cartpole",
+        learn="e2c-cartpole",
+        published=Published(96.3, 94.4, 91.2),
+        pose=2,
+        samples=15_000,
+        updates=900,
+        batch=128,
+        rest=0.2,
     ),
     "threelink": Recipe(
         env="e2c-threelink", learn="e2c-threelink", published=Published(42.4, 14.2, 0.0), pose=6, samples=30_000
