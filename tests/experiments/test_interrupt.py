@@ -29,7 +29,7 @@ def test_ctrl_c_ends_both_processes_with_one_line(tmp_path: Path) -> None:
         if line.startswith("round 3/"):
             break
     os.killpg(run.pid, signal.SIGINT)
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=120)
     saved = load_progress(folder / "checkpoint")["updates"]
     assert run.returncode == 130
     assert err == f"Stopped. Go on from update {saved} with: worldmodel train tiny --resume --out {folder}\n"
