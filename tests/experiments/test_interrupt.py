@@ -17,13 +17,15 @@ from worldmodel.checkpoint import load_progress
 def test_ctrl_c_ends_both_processes_with_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "experiments.cli", "train", "tiny", "--out", str(folder)]
-    run = subprocess.Popen(
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is deaf to it, and so
+    run = subprocess.Popen(  # would be its children
         [*command, "--rounds", "1000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    signal.signal(signal.SIGINT, before)
     assert run.stdout
     for line in run.stdout:
         if line.startswith("round 3/"):
