@@ -138,7 +138,7 @@ def decisions(p: SamplingPlanner, state: State) -> list[Plan]:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: make bench-gpu on a machine with one")
 @every_factory
 def test_replayed_decisions_are_those_that_calling_makes(factory: Any) -> None:
     toy = toys.two_basins()
@@ -157,7 +157,7 @@ def test_replayed_decisions_are_those_that_calling_makes(factory: Any) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: make bench-gpu on a machine with one")
 def test_a_learned_model_through_its_kernels_with_weights_that_change() -> None:
     from tests.worldmodel.examples import CONFIGS
     from worldmodel.build import build

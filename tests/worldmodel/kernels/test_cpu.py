@@ -16,7 +16,7 @@ from worldmodel.kernels import cpu_build, strides
 from worldmodel.kernels.rssm_rollout import cpu, rssm_rollout
 from worldmodel.kernels.rssm_rollout.weights import RolloutSizes
 
-needs_kernel = pytest.mark.skipif(cpu.library() is None, reason="no C++ compiler")
+needs_kernel = pytest.mark.skipif(cpu.library() is None, reason="no C++ compiler: install g++")
 SIZES = {"tiny": TINY, "odd": ODD, "round": ROUND, "planet": PLANET, "even": RolloutSizes(24, 8, 1, 256, 40)}
 
 
@@ -237,7 +237,7 @@ def test_narrower_vectors(architecture, tmp_path, monkeypatch):
 
 def test_two_processes_build_at_once(tmp_path):
     if cpu_build.compiler() is None:
-        pytest.skip("no C++ compiler")
+        pytest.skip("no C++ compiler: install g++")
     # The file alone, without the package around it: importing torch twice would take longer than building.
     code = "import pathlib, runpy, sys; assert runpy.run_path(sys.argv[1])['library'](pathlib.Path(sys.argv[2]))"
     environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": os.environ["PATH"]}

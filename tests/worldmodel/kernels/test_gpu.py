@@ -13,7 +13,7 @@ from worldmodel.kernels.rssm_rollout import triton as launcher
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: make bench-gpu on a machine with one"),
 ]
 BOUND = {"triton": 2e-2, "triton-tf32": 3e-3}
 SIZES = {"tiny": TINY, "odd": ODD, "round": ROUND, "planet": PLANET}

@@ -10,7 +10,7 @@ from torch import nn
 
 from worldmodel.kernels.mlp import cpu, mlp
 
-needs_kernel = pytest.mark.skipif(cpu.library() is None, reason="no C++ compiler")
+needs_kernel = pytest.mark.skipif(cpu.library() is None, reason="no C++ compiler: install g++")
 
 
 def network(*widths):
