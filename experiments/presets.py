@@ -19,7 +19,7 @@ PRESETS = {
         episodes=5,
         action_noise=0.6,
         learning_rate=1e-3,
-        model=ModelConfig(reward_std=0.4),  # a reward is the sum over the action repeat, here up to 8
+        model=ModelConfig(images="fine", reward_std=0.4),  # a reward is the sum over the action repeat, here up to 8
         collect=PlannerConfig("icem", 12, candidates=48, iterations=3, elites=8, colour=0.25),
         planner=PlannerConfig("icem", 12, candidates=64, iterations=4, elites=8, colour=0.25),
     ),
