@@ -16,13 +16,13 @@ from typing import Any
 import torch
 
 from experiments import check_config, environment, metrics, provenance, run_folder
-from experiments.commands.train import prepare
 from experiments.config import PlannerConfig, TrainConfig, to_json
 from experiments.device import choose
 from experiments.errors import UserError
 from experiments.evaluate import evaluate
 from experiments.planner_choice import choose as choose_planner
 from experiments.presets import PRESETS
+from experiments.start import start
 from experiments.train import train
 from worldmodel.durable import write_whole
 
@@ -116,7 +116,7 @@ def play(cell: Cell) -> dict[str, Any]:
     spent = folder / "cpu_seconds.json"
     before = json.loads(spent.read_bytes()) if spent.exists() else 0.0
     try:
-        training = prepare(config, folder, torch_device)
+        training = start(config, folder, torch_device)
         train(training, Told(cell), workers=0)
     finally:  # an interrupted training has cost something too
         write_whole(spent, json.dumps(before + time.process_time() - started).encode())

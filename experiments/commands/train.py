@@ -19,7 +19,8 @@ from experiments.errors import UserError
 from experiments.model_presets import as_published
 from experiments.presets import preset
 from experiments.progress import TrainingProgress
-from experiments.train import Training, begin, replay_rows, resume, train
+from experiments.start import start
+from experiments.train import Training, replay_rows, train
 from experiments.video import write_video
 from worldmodel.build import ModelConfig
 from worldmodel.replay import bytes_needed
@@ -139,29 +140,13 @@ def train_run(name: str, config: TrainConfig, folder: Path, resuming: bool = Fal
     print(describe_replay(config, folder))
     training = None
     try:
-        training = prepare(config, folder, where)
+        training = start(config, folder, where)
         with TrainingProgress(config, training.updates) as progress:
             train(training, progress, workers)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(how_to_go_on(name, folder, training)) from None
     print(f"wrote {write_video(training.model, config, folder)}")
     return training
-
-
-def prepare(config: TrainConfig, folder: Path, where: torch.device) -> Training:
-    """The run as its last checkpoint left it, or its beginning where there is none yet."""
-    if run_folder.has_checkpoint(folder):
-        training = resume(config, folder, where)
-        print(f"continues after update {training.updates} of {config.rounds * config.updates}")
-        return training
-    run_folder.clear_start(folder)
-    if not config.data:
-        print(f"collecting {config.seed_episodes} episodes of random actions")
-    try:
-        return begin(config, folder, where)
-    except Exception:
-        run_folder.remove(folder)  # a run that never began must not stand in the way of the next try
-        raise
 
 
 def how_to_go_on(name: str, folder: Path, training: Training | None) -> str:

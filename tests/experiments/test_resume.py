@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from experiments import run_folder
-from experiments.commands.train import prepare
 from experiments.config import PlannerConfig, TrainConfig
 from experiments.presets import preset
+from experiments.start import start
 from experiments.train import train
 from tests.worldmodel.kills import Say, killed_during, run_apart
 from worldmodel.checkpoint import newest
@@ -41,7 +41,7 @@ def go_on(folder: Path, say: Say, config: TrainConfig = CONFIG) -> None:
     torch.set_num_threads(1)
     if not folder.exists():
         run_folder.create(folder, config)
-    train(prepare(config, folder, torch.device("cpu")), Saying(say), workers=0)
+    train(start(config, folder, torch.device("cpu")), Saying(say), workers=0)
 
 
 def kill_and_compare(folder: str) -> None:
@@ -89,6 +89,6 @@ def test_a_seed_is_a_run(tiny_run: Path, tmp_path: Path) -> None:
     """The comparison above can fail: another seed gives other numbers."""
     other = replace(preset("tiny"), seed=1)
     run_folder.create(tmp_path / "other", other)
-    train(prepare(other, tmp_path / "other", torch.device("cpu")), Saying(lambda _: None), workers=0)
+    train(start(other, tmp_path / "other", torch.device("cpu")), Saying(lambda _: None), workers=0)
     with pytest.raises(AssertionError):
         assert_equal_runs(tmp_path / "other", tiny_run)
