@@ -115,6 +115,11 @@ def with_options(name: str, **options: Any) -> str:
     return str(parsed._replace(options=parsed.options | given))
 
 
+def state_names(name: str, width: int) -> tuple[str, ...]:
+    """Of the true state's columns; numbered where only a built-in task could tell."""
+    return envs.task(name).state_names if name in envs.names() else tuple(f"state {i}" for i in range(width))
+
+
 def built_in(name: str, wanted_for: str) -> Task:
     """The task, whose true dynamics are known. Raises UserError for other environments, with the reason."""
     if is_built_in(name):

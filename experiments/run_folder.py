@@ -5,6 +5,7 @@ metrics.jsonl     losses and returns
 checkpoint/       weights, optimiser, random states
 replay/           the episodes; an offline run has none, config.json says where its data lies
 open_loop.webp    truth, model and error, at the end of training
+tensorboard/      the same numbers and more pictures, where --log asked for them
 """
 
 from __future__ import annotations

@@ -51,6 +51,18 @@ class Progress(Protocol):
     def tested(self, losses: dict[str, float]) -> None: ...
 
 
+class Tracker(Protocol):
+    """Who else keeps a record, beside `metrics.jsonl`, which is the one that counts."""
+
+    def logged(self, updates: int, values: dict[str, Any]) -> None:
+        """What a line of `metrics.jsonl` says."""
+        ...
+
+    def completed(self, training: Training, unseen: list[Episode]) -> None:
+        """A round is over and stored. unseen: the episodes that it collected, which nothing was learned from yet."""
+        ...
+
+
 @dataclass
 class Training:
     """All that changes during a run. Outside of `fit` the model has the averaged weights."""
@@ -67,6 +79,12 @@ class Training:
     round: int = 0
     updates: int = 0
     seconds: float = 0.0
+    tracker: Tracker | None = None
+
+    def log(self, **values: Any) -> None:
+        Metrics(self.folder / "metrics.jsonl").write(self.updates, **values)
+        if self.tracker:
+            self.tracker.logged(self.updates, values)
 
     @property
     def generators(self) -> dict[str, torch.Generator | np.random.Generator]:
@@ -169,9 +187,9 @@ def offline_round(training: Training, progress: Progress) -> None:
     fit(training, progress)
     if losses := held_out_losses(training.model, training.config):
         values = {f"held_out_{name}": value for name, value in losses.items()}
-        Metrics(training.folder / "metrics.jsonl").write(training.updates, **values)
+        training.log(**values)
         progress.tested(losses)
-    complete(training, started)
+    complete(training, started, [])
 
 
 def one_round(training: Training, collector: Collector, progress: Progress) -> None:
@@ -182,22 +200,24 @@ def one_round(training: Training, collector: Collector, progress: Progress) -> N
     if collecting:
         collector.start(training.round, {"model": training.model, **training.beside})
     fit(training, progress)
-    if collecting:
-        add(training, collector.result(), progress)
-    complete(training, started)
+    runs = collector.result() if collecting else []
+    if runs:
+        add(training, runs, progress)
+    complete(training, started, [run.episode for run in runs])
 
 
-def complete(training: Training, started: float) -> None:
+def complete(training: Training, started: float, unseen: list[Episode]) -> None:
     """Count the round that began at the time ``started``, and write its checkpoint."""
     training.round += 1
     training.seconds += time.monotonic() - started
     save(training)
+    if training.tracker:
+        training.tracker.completed(training, unseen)
 
 
 def fit(training: Training, progress: Progress) -> None:
     config, model = training.config, training.model
     device = next(model.parameters()).device
-    metrics = Metrics(training.folder / "metrics.jsonl")
     shape = (config.batch, config.length, config.model.stoch)
     training.average.swap()
     for left in reversed(range(config.updates)):
@@ -212,7 +232,7 @@ def fit(training: Training, progress: Progress) -> None:
         training.updates += 1
         if training.updates % LOG_EVERY == 0 or left == 0:
             values = {name: float(value) for name, value in losses.items()}
-            metrics.write(training.updates, **values)
+            training.log(**values)
             progress.updated(training.updates, values)
     training.average.swap()
 
@@ -235,8 +255,7 @@ def add(training: Training, runs: list[Run], progress: Progress) -> None:
         training.replay.add(run.episode)
     gap = quietest_gap(runs[0], training.config)
     values = {"predicted": gap.predicted, "realised": gap.realised} if math.isfinite(gap.predicted) else {}
-    metrics = Metrics(training.folder / "metrics.jsonl")
-    metrics.write(training.updates, episodes=training.replay.position(), returns=returns, **values)
+    training.log(episodes=training.replay.position(), returns=returns, **values)
     progress.collected(training.replay.position(), returns)
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
+import io
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from envs.draw import in_colour
-from experiments import environment
 from experiments.config import TrainConfig
 from experiments.data_source import open_data
-from experiments.planning import make_planner, policies_for
-from experiments.seeds import evaluation_seed, torch_generator
-from planners.episode import run_episode
-from planners.objective import LearnedReward
+from experiments.unseen import kept_back, played
 from worldmodel.episode import Episode
 from worldmodel.insight.open_loop import OpenLoop, open_loop
 from worldmodel.sequence_vae import SequenceVAE
@@ -31,12 +29,18 @@ ROWS = 60  # of the episode, from its start, where most happens
 
 def write_video(model: SequenceVAE, config: TrainConfig, folder: Path) -> Path:
     """Play an episode that was never trained on and write the model's account of it; returns the file's path."""
-    episode = held_out_episode(model, config, folder)
-    frames = draw(open_loop(model, episode, rows=min(ROWS, episode.rows)))
     path = folder / "open_loop.webp"
-    first, *rest = [Image.fromarray(frame) for frame in frames]
-    first.save(path, save_all=True, append_images=rest, duration=MILLISECONDS, loop=0, lossless=True, method=2)
+    path.write_bytes(video(model, held_out_episode(model, config, folder), "WEBP", lossless=True, method=2))
     return path
+
+
+def video(model: SequenceVAE, episode: Episode, format: str, **options: Any) -> bytes:
+    """The model's account of an episode as an animated picture; format and options: as PIL calls them."""
+    frames = draw(open_loop(model, episode, rows=min(ROWS, episode.rows)))
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    file = io.BytesIO()
+    first.save(file, format, save_all=True, append_images=rest, duration=MILLISECONDS, loop=0, **options)
+    return file.getvalue()
 
 
 def held_out_episode(model: SequenceVAE, config: TrainConfig, folder: Path) -> Episode:
@@ -45,17 +49,9 @@ def held_out_episode(model: SequenceVAE, config: TrainConfig, folder: Path) -> E
     An offline run shows the first test episode of its data, or, where none was held out, the first one it trained on.
     """
     if config.data:
-        data = open_data(config)
-        return next(chain(data.test.episodes("train"), data.train.episodes("train")))
-    device = model.initial(1).state.stoch.device
-    generator = torch_generator(config.seed, "video", device=device.type)
-    policies = policies_for(config.collect.name, folder, config, model.sizes, device)
-    planner = make_planner(config.collect, model, LearnedReward(model), generator, policies)
-    env = environment.make(config.env, 1, config.size)
-    (run,) = run_episode(
-        model, planner, env, evaluation_seed(config.seed), noise_std=config.action_noise, generator=generator
-    )
-    return run.episode
+        return next(chain(kept_back(config, 1), open_data(config).train.episodes("train")))
+    (episode,) = played(model, config, folder, [config.action_noise], config.seed, "video")
+    return episode
 
 
 def draw(loop: OpenLoop) -> np.ndarray:

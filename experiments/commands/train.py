@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +13,7 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from experiments import check_config, device, environment, run_folder
+from experiments import check_config, device, environment, run_folder, tensorboard_log
 from experiments.commands.leading import leading, option, wants_help, without
 from experiments.config import TrainConfig
 from experiments.data_source import NO_ENV, moved, offline, open_data, shapes
@@ -50,6 +52,9 @@ class Arguments:
     20 times as slow; rays needs no graphics library. Pictures of different ones cannot be mixed."""
     action_repeat: int | None = None
     """How often dmc:, gym: and module:Class environments repeat an action; their own value if not given."""
+    log: Literal["tensorboard"] | None = None
+    """Who else keeps a record, beside metrics.jsonl: numbers, open-loop videos and beliefs for tensorboard --logdir
+    RUN; it takes pip install "worldmodel-planners[tensorboard]"."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
 
 
@@ -59,7 +64,7 @@ def run(argv: list[str]) -> None:
     folder = arguments.out or Path("runs") / arguments.preset
     if arguments.resume:
         run_folder.read_config(folder)
-    train_run(arguments.preset, arguments.config, folder, arguments.resume, arguments.workers)
+    train_run(arguments.preset, arguments.config, folder, arguments.resume, arguments.workers, arguments.log)
     if arguments.config.env != NO_ENV:
         planner = "cem" if arguments.config.agent == "planner" else "actor"
         print(f"next: worldmodel evaluate {folder} --planner {planner} --episodes 20")
@@ -127,9 +132,18 @@ def differences(given: Any, stored: Any, prefix: str = "--") -> str:
     return ", ".join(found)
 
 
-def train_run(name: str, config: TrainConfig, folder: Path, resuming: bool = False, workers: int = 1) -> Training:
+def train_run(
+    name: str,
+    config: TrainConfig,
+    folder: Path,
+    resuming: bool = False,
+    workers: int = 1,
+    log: Literal["tensorboard"] | None = None,
+) -> Training:
     """A whole run in ``folder``, told on the terminal; its video at the end. name: of the preset."""
     check_config.check(config)
+    if log:
+        tensorboard_log.require()
     where = device.choose(config.device)
     torch.set_num_threads(config.threads)
     if not resuming:
@@ -141,17 +155,29 @@ def train_run(name: str, config: TrainConfig, folder: Path, resuming: bool = Fal
     training = None
     try:
         training = start(config, folder, where)
-        with TrainingProgress(config, training.updates) as progress:
+        with tracked(training, log), TrainingProgress(config, training.updates) as progress:
             train(training, progress, workers)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(how_to_go_on(name, folder, training)) from None
+        raise KeyboardInterrupt(how_to_go_on(name, folder, training, log)) from None
     print(f"wrote {write_video(training.model, config, folder)}")
     return training
 
 
-def how_to_go_on(name: str, folder: Path, training: Training | None) -> str:
+@contextlib.contextmanager
+def tracked(training: Training, log: Literal["tensorboard"] | None) -> Iterator[None]:
+    """While inside, what happens in the run goes to ``log`` too."""
+    if log is None:
+        yield
+        return
+    with tensorboard_log.TensorBoardLog(training.config, training.folder, training.updates) as training.tracker:
+        print(f"log: tensorboard --logdir {training.folder}")
+        yield
+
+
+def how_to_go_on(name: str, folder: Path, training: Training | None, log: str | None) -> str:
     saved = training.round * training.config.updates if training else 0
-    return f"Go on from update {saved} with: worldmodel train {name} --resume --out {folder}"
+    more = f" --log {log}" if log else ""
+    return f"Go on from update {saved} with: worldmodel train {name} --resume --out {folder}{more}"
 
 
 def describe_replay(config: TrainConfig, folder: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,10 @@ import envs
 from envs.task import Task
 from experiments import environment, run_folder
 from experiments.config import TrainConfig
-from experiments.data_source import NO_ENV, open_data
+from experiments.data_source import NO_ENV
 from experiments.errors import UserError
-from experiments.planning import make_planner, policies_for
-from experiments.seeds import evaluation_seed, torch_generator
 from experiments.state_probe import describe, is_angle, padded
-from planners.episode import run_episode
-from planners.objective import LearnedReward
+from experiments.unseen import kept_back, played
 from worldmodel.episode import Episode
 from worldmodel.interface import State
 from worldmodel.replay import Batch
@@ -84,7 +80,7 @@ class Seen:
     @property
     def variables(self) -> tuple[str, ...]:
         """Names of the true state's columns; none where the environment tells no state."""
-        return self.task.state_names if self.task else tuple(f"state {i}" for i in range(self.truth.shape[1]))
+        return environment.state_names(self.config.env, self.truth.shape[1])
 
 
 def look(folder: Path, episodes: int, seed: int) -> Seen:
@@ -99,21 +95,13 @@ def look(folder: Path, episodes: int, seed: int) -> Seen:
 
 
 def held_out_episodes(model: SequenceVAE, config: TrainConfig, folder: Path, count: int, seed: int) -> list[Episode]:
-    """With the planner of ``config.collect``, from starts of no training episode, its noise spread from none to the
-    most: so they are spread as the training data are.
-    """
-    generator = torch_generator(seed, "show")
-    policies = policies_for(config.collect.name, folder, config, model.sizes, torch.device("cpu"))
-    planner = make_planner(config.collect, model, LearnedReward(model), generator, policies)
-    env = environment.make(config.env, count, config.size)
-    noise = np.linspace(0, config.action_noise, count).tolist()
-    runs = run_episode(model, planner, env, evaluation_seed(seed), noise_std=noise, generator=generator)
-    return [run.episode for run in runs]
+    """Their noise is spread from none to the most: so they are spread as the training data are."""
+    return played(model, config, folder, np.linspace(0, config.action_noise, count).tolist(), seed, "show")
 
 
 def stored(config: TrainConfig, count: int) -> list[Episode]:
     """Test episodes of the data that the run learned from, where there is no environment. Raises UserError."""
-    episodes = list(itertools.islice(open_data(config).test.episodes("train"), count))
+    episodes = kept_back(config, count)
     if len(episodes) < FEWEST:
         raise UserError(
             f"At least {FEWEST} episodes must be shown that were not trained on; the data of this run, in "
@@ -126,7 +114,9 @@ def stored(config: TrainConfig, count: int) -> list[Episode]:
 def observe(model: SequenceVAE, episodes: list[Episode]) -> tuple[Posterior, np.ndarray]:
     """The posterior along all episodes, means filtered on, and which rows there are."""
     longest = max(e.rows for e in episodes)
-    parts = [model.observe(windows(episodes[i : i + CHUNK], longest)) for i in range(0, len(episodes), CHUNK)]
+    device = model.initial(1).state.stoch.device
+    batches = (windows(episodes[i : i + CHUNK], longest) for i in range(0, len(episodes), CHUNK))
+    parts = [model.observe(Batch(*(field.to(device) for field in batch))) for batch in batches]
     there = np.arange(longest) < np.array([e.rows for e in episodes])[:, None]
     states = State(*(torch.cat(part) for part in zip(*(p.states for p in parts), strict=True)))
     families = [type(parts[0].posterior), type(parts[0].prior)]

@@ -18,14 +18,19 @@ MOST = 64  # pixels a side; larger pictures are shrunk
 
 def sprite_sheet(pictures: np.ndarray) -> dict[str, Any]:
     """Pictures ``[count, height, width, channel]`` uint8 in reading order: ``source``, ``size`` of one, ``columns``."""
+    sheet, size = tiled(pictures)
+    return {"source": data_uri(sheet), "size": size, "columns": sheet.shape[1] // size}
+
+
+def tiled(pictures: np.ndarray) -> tuple[np.ndarray, int]:
+    """One picture ``[rows * size, columns * size, 3]`` of all ``[count, height, width, channel]``, and the size."""
     shown = small(in_colour(pictures))
     count, size = shown.shape[:2]
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     padded = np.zeros((rows * columns, *shown.shape[1:]), np.uint8)
     padded[:count] = shown
-    sheet = padded.reshape(rows, columns, size, size, 3).swapaxes(1, 2).reshape(rows * size, columns * size, 3)
-    return {"source": data_uri(sheet), "size": size, "columns": columns}
+    return padded.reshape(rows, columns, size, size, 3).swapaxes(1, 2).reshape(rows * size, columns * size, 3), size
 
 
 def small(pictures: np.ndarray) -> np.ndarray:
