@@ -1,6 +1,7 @@
 """Beliefs as TensorBoard's projector reads them: a snapshot of their vectors, of what they are about, and of frames.
 
-Each is a folder ``beliefs-UPDATES`` of the log; `projector_config.pbtxt` names all that are there.
+It is the folder ``beliefs-UPDATES`` of the log, which `projector_config.pbtxt` names. There is one, the latest: of
+several the projector opens the largest, which says nothing. Its name changes, or TensorBoard goes on showing the last.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from PIL import Image
 from experiments.report.sprites import tiled
 from worldmodel.durable import write_whole
 
-SNAPSHOT, ENTRY, CONFIG = "beliefs-", "entry.pbtxt", "projector_config.pbtxt"
+SNAPSHOT, CONFIG = "beliefs-", "projector_config.pbtxt"
 FORM = """embeddings {{
   tensor_name: "{name}"
   tensor_path: "{name}/vectors.tsv"
@@ -32,7 +33,7 @@ FORM = """embeddings {{
 def write_beliefs(
     log: Path, updates: int, vectors: np.ndarray, names: tuple[str, ...], about: np.ndarray, frames: np.ndarray
 ) -> None:
-    """Beliefs ``[points, latent]`` after so many updates.
+    """Beliefs ``[points, latent]`` after so many updates, in place of earlier ones.
 
     names of the columns of ``about [points, columns]``; frames ``[points, height, width, channel]`` uint8.
     """
@@ -45,8 +46,9 @@ def write_beliefs(
     write_whole(folder / "frames.png", picture.getvalue())
     write_whole(folder / "about.tsv", table(about, names).encode())
     write_whole(folder / "vectors.tsv", table(vectors).encode())
-    write_whole(folder / ENTRY, FORM.format(name=name, size=size).encode())
-    list_all(log)
+    write_whole(log / CONFIG, FORM.format(name=name, size=size).encode())
+    for old in set(log.glob(f"{SNAPSHOT}*")) - {folder}:
+        shutil.rmtree(old)
 
 
 def table(rows: np.ndarray, names: tuple[str, ...] = ()) -> str:
@@ -58,11 +60,5 @@ def cut(log: Path, updates: int) -> None:
     """Remove what came after so many updates: it is going to be done again."""
     for folder in log.glob(f"{SNAPSHOT}*"):
         if int(folder.name.removeprefix(SNAPSHOT)) > updates:
+            (log / CONFIG).unlink(missing_ok=True)
             shutil.rmtree(folder)
-    list_all(log)
-
-
-def list_all(log: Path) -> None:
-    """The latest first: the projector opens with it."""
-    entries = sorted(log.glob(f"{SNAPSHOT}*/{ENTRY}"), reverse=True)
-    write_whole(log / CONFIG, b"".join(path.read_bytes() for path in entries))
