@@ -19,21 +19,26 @@ from experiments import cells, run_folder
 from experiments.budget import Budget, TooSmallError
 from experiments.cells import Cell, Device, Outcome
 from experiments.comparison import Comparison, Entry, rows_of
+from experiments.data_source import shapes
 from experiments.errors import UserError
 from experiments.fitting import Fit, fit
 from experiments.ladder import RUNGS, Floor, Ladder, climb
 from experiments.ladder_models import truth_of
-from experiments.planner_choice import choose
+from experiments.planner_choice import USUAL, choose, usual
 from experiments.planning import is_learned
 from experiments.progress import clock
 from experiments.reference import reference_for
+from experiments.state_probe import replayed
+from worldmodel.replay import ReplayError
 
 Say = Callable[[str], None]
+NOBODY = "Only planners that need no actor or critic can; add one."
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be compared. planners: as `experiments.planner_choice.choose` reads them. episodes: for each seed.
+    """What is to be compared. planners: as `experiments.planner_choice.choose` reads them; none for the usual ones, as
+    far as they can be used. episodes: for each seed.
 
     ladder: whether each run's best planner climbs the error ladder (`experiments.ladder`).
     """
@@ -66,8 +71,8 @@ def compare(request: Request, pool: Executor | None = None, workers: int = 1, sa
     contenders, left_out = fit_all(request, say)
     outcomes = play_all([cell for one in contenders for cell in cells_of(one, request)], pool, workers, say)
     entries = [entry_of(one, request, outcomes) for one in contenders]
-    tops = best_of_runs(contenders, entries) if request.ladder else []
-    left_out += without_ladder(request, tops)
+    tops, grounded = climbers(request, best_of_runs(contenders, entries))
+    left_out += grounded
     outcomes |= play_all([cell for one in tops for cell in ladder_cells(one, request)], pool, workers, say)
     references = {name: reference_for(name) for name in dict.fromkeys(entry.env for entry in entries)}
     return Comparison(
@@ -88,8 +93,8 @@ def check(request: Request) -> None:
         raise UserError(
             f"--episodes must be at least 1 and --seeds at least 0; {request.episodes} and {list(request.seeds)} came."
         )
-    if not (request.runs and request.planners and request.budgets):
-        raise UserError("A comparison needs at least one run, one planner and one budget; one of them is missing.")
+    if not (request.runs and request.budgets):
+        raise UserError("A comparison needs at least one run and one budget; one of them is missing.")
     for run in request.runs:
         config = run_folder.read_config(run)
         if not run_folder.has_checkpoint(run):
@@ -103,26 +108,45 @@ def check(request: Request) -> None:
 def fit_all(request: Request, say: Say) -> tuple[list[Contender], list[str]]:
     """Every planner at every budget, ordered by run and budget, and a sentence for each that does not fit one.
 
-    Raises TooSmallError for a planner that fits none.
+    Raises TooSmallError for a planner that was named and fits none, or where nothing fits.
     """
-    contenders, left_out = list[Contender](), list[str]()
+    contenders, left_out, too_small = list[Contender](), list[str](), list[TooSmallError]()
     for run in dict.fromkeys(request.runs):
-        own = run_folder.read_config(run).planner
-        for planner in dict.fromkeys(request.planners):
-            fitting, too_small = list[Contender](), list[TooSmallError]()
-            for budget in dict.fromkeys(request.budgets):
-                try:
-                    found = Contender(run, planner, budget, fit(run, choose(planner, own), budget, request.device))
-                    fitting.append(found)
-                    say(describe(found))
-                except TooSmallError as error:
-                    too_small.append(error)
-            if not fitting:
-                raise too_small[0]
+        planners, unusable = planners_of(request, run)
+        left_out += unusable
+        for planner in planners:
+            fitting, failed = fit_budgets(request, run, planner, say)
+            if request.planners and not fitting:
+                raise failed[0]
             contenders += fitting
-            left_out += [str(error) for error in too_small]
+            too_small += failed
+    if not contenders:
+        raise too_small[0]
     contenders.sort(key=lambda one: (request.runs.index(one.run), request.budgets.index(one.budget)))
-    return contenders, left_out
+    return contenders, left_out + [str(error) for error in too_small]
+
+
+def planners_of(request: Request, run: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Those named, or the usual ones; and a sentence if some of these cannot be used."""
+    if request.planners:
+        return tuple(dict.fromkeys(request.planners)), []
+    found = usual(shapes(run_folder.read_config(run)).discrete)
+    missing = [name for name in USUAL if name not in found]
+    said = f"{' and '.join(missing)} on {run}: they follow slopes, and its actions are discrete."
+    return found, [said] if missing else []
+
+
+def fit_budgets(request: Request, run: Path, planner: str, say: Say) -> tuple[list[Contender], list[TooSmallError]]:
+    """One planner at every budget that is large enough."""
+    config = choose(planner, run_folder.read_config(run).planner)
+    fitting, too_small = list[Contender](), list[TooSmallError]()
+    for budget in dict.fromkeys(request.budgets):
+        try:
+            fitting.append(Contender(run, planner, budget, fit(run, config, budget, request.device)))
+            say(describe(fitting[-1]))
+        except TooSmallError as error:
+            too_small.append(error)
+    return fitting, too_small
 
 
 def describe(one: Contender) -> str:
@@ -180,12 +204,25 @@ def best_of_runs(contenders: Sequence[Contender], entries: Sequence[Entry]) -> l
     return [one for _, one in best.values()]
 
 
-def without_ladder(request: Request, tops: Sequence[Contender]) -> list[str]:
-    """A sentence for each run that should have climbed and has nobody who can."""
-    missing = [run for run in request.runs if request.ladder and run not in {one.run for one in tops}]
-    return [
-        f"{run} does not climb the ladder: only planners that need no actor or critic can; add one." for run in missing
-    ]
+def climbers(request: Request, tops: Sequence[Contender]) -> tuple[list[Contender], list[str]]:
+    """Those of the ``tops`` who climb the ladder, if any is to; and a sentence for each run of which none does."""
+    found, grounded = list[Contender](), list[str]()
+    for run in dict.fromkeys(request.runs if request.ladder else ()):
+        best = [one for one in tops if one.run == run]
+        if reason := NOBODY if not best else untold(run):
+            grounded.append(f"{run} does not climb the ladder. {reason}")
+        else:
+            found += best
+    return found, grounded
+
+
+def untold(run: Path) -> str | None:
+    """Why the ladder's probes cannot be fitted on the run's episodes; None where they can."""
+    try:
+        replayed(run)
+    except (UserError, ReplayError) as error:
+        return f"Its rungs are told the true state by probes, fitted on the run's episodes. {error}"
+    return None
 
 
 def ladder_of(one: Contender, request: Request, outcomes: dict[Cell, Outcome]) -> Ladder:

@@ -83,7 +83,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """left_out: planners that did not fit a budget, each a sentence. ladders: by run. commits: of the code that played.
+    """left_out: what could not be compared or judged, each a sentence. ladders: by run. commits: of the code.
 
     references: floor and reference return by environment, None where none is stored.
     """

@@ -7,10 +7,16 @@ from dataclasses import fields, replace
 from experiments.config import PlannerConfig
 from experiments.errors import UserError, unknown
 from experiments.evaluate import named_planner
-from experiments.planning import require_name
+from experiments.planning import SAMPLING, require_name
 
 WHOLE = ("horizon", "iterations", "candidates", "elites", "starts", "replan_every")
 SETTINGS = tuple(field.name for field in fields(PlannerConfig) if field.name != "name")
+USUAL = ("random-shooting", "cem", "icem", "mppi", "ilqr", "gradient")
+
+
+def usual(discrete: bool) -> tuple[str, ...]:
+    """The planners that are compared where none is named: all `USUAL` ones that can handle the actions."""
+    return tuple(name for name in USUAL if name in SAMPLING or not discrete)
 
 
 def choose(text: str, like: PlannerConfig) -> PlannerConfig:

@@ -127,8 +127,7 @@ def replayed(run: Path) -> list[Episode]:
     if len(episodes) < HELD_OUT or episodes[0].state.shape[-1] == 0:
         raise UserError(
             f"A probe of the true state needs {HELD_OUT} episodes that tell it; the replay of {run} has fewer. "
-            "Train longer, on an environment that tells info['state']; a comparison goes without it when "
-            "--ladder is left out."
+            "Train longer, on an environment that tells info['state']."
         )
     every = max(1, len(episodes) // EPISODES)
     return episodes[::every][:EPISODES]

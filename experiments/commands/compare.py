@@ -38,9 +38,10 @@ class Arguments:
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, as `worldmodel train` wrote them."""
-    planners: tuple[str, ...] = ("random-shooting", "cem", "icem", "mppi", "ilqr", "gradient")
-    """Each with its defaults and the run's horizon (the run's own planner with the run's numbers). Other numbers after
-    a colon: cem:iterations=4,colour=1.5."""
+    planners: tuple[str, ...] = ()
+    """random-shooting cem icem mppi ilqr gradient if none is named, as far as the run's actions allow. Each with its
+    defaults and the run's horizon (the run's own planner with the run's numbers). Other numbers after a colon:
+    cem:iterations=4,colour=1.5."""
     budget: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Of one decision: steps=20000 (model steps, the default) or ms=50 (milliseconds, one environment at a time). Give
     it several times for the picture of return against budget."""

@@ -194,7 +194,7 @@ def left_out(sentences: Sequence[str]) -> str:
     if not sentences:
         return ""
     listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return card("Left out", "Not even the smallest search fits.", f"<ul>{listed}</ul>")
+    return card("Left out", "What could not be compared, and why.", f"<ul>{listed}</ul>")
 
 
 def footer(comparison: Comparison) -> str:

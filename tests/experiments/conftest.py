@@ -18,6 +18,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def discrete_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With choices for actions, and a true state without names; to be left as it is."""
+    folder = tmp_path_factory.mktemp("runs") / "discrete"
+    assert main([*TINY, "--env", "gym:CartPole-v1", "--out", str(folder)]) == 0
+    return folder
+
+
 @pytest.fixture
 def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path / "copy"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,6 +123,44 @@ def test_the_ladder_is_climbed_by_the_best(run_copy: Path) -> None:
     assert ladder.planner.startswith(best)
     assert ladder.returns["learned"] == next(row.returns for row in found.rows if row.versus is None)
     assert set(ladder.probe) == {"latent of true state", "true state of latent"}
+
+
+def test_without_its_episodes_a_run_is_compared_and_does_not_climb(
+    run_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shutil.rmtree(run_copy / "replay")
+    json_file, html_file = tmp_path / "c.json", tmp_path / "c.html"
+    words = ["compare", str(run_copy), *FEW, "--ladder", "--json", str(json_file), "--html", str(html_file)]
+    assert main(words) == 0
+    content = json.loads(json_file.read_text())
+    assert [row["planner"] for row in content["rows"]] == ["cem", "ilqr"]
+    assert content["ladders"] == {}
+    (said,) = content["left_out"]
+    assert said.startswith(f"{run_copy} does not climb the ladder.")
+    assert "replay" in said
+    assert "does not climb the ladder" in html_file.read_text()
+    assert said in capsys.readouterr().out
+
+
+def test_planners_that_nobody_named_are_left_out_where_they_cannot_be_used(
+    discrete_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = shutil.copytree(discrete_run, tmp_path / "run")
+    few = ["--budget", "steps=60", "--episodes", "1"]
+    assert main(["compare", str(run), *few, "--json", str(tmp_path / "c.json")]) == 0
+    content = json.loads((tmp_path / "c.json").read_text())
+    assert [row["planner"] for row in content["rows"]] == ["random-shooting", "cem", "icem", "mppi"]
+    assert content["left_out"] == [f"ilqr and gradient on {run}: they follow slopes, and its actions are discrete."]
+    capsys.readouterr()
+    assert main(["compare", str(run), *few, "--planners", "cem", "ilqr"]) == 2
+    assert "planner ilqr cannot be set up so. ILQR: actions must be continuous" in capsys.readouterr().err
+
+
+def test_one_that_nobody_named_and_that_fits_no_budget_is_left_out(run_copy: Path) -> None:
+    found = compare(request(run_copy, planners=(), budgets=(parse_budget("steps=60"),), episodes=1), say=silent)
+    assert [row.planner for row in found.rows] == ["random-shooting", "cem", "icem", "mppi", "gradient"]
+    (said,) = found.left_out
+    assert "too small for ilqr" in said
 
 
 @pytest.mark.parametrize(
