@@ -15,6 +15,7 @@ from experiments.report.show_figures import write_figures
 from experiments.report.show_page import page, sentences, show
 from experiments.report.show_run import FEWEST
 from worldmodel.durable import write_whole
+from worldmodel.insight.embedding import require
 
 USAGE = "worldmodel show RUN [RUN ...] --html FILE"
 
@@ -66,6 +67,11 @@ def check(arguments: Arguments) -> None:
             f"--episodes must be at least {FEWEST} and --seed at least 0; "
             f"{arguments.episodes} and {arguments.seed} came."
         )
+    for method in arguments.maps:
+        try:
+            require(method)
+        except ImportError as error:
+            raise UserError(str(error)) from error
 
 
 def say(line: str) -> None:

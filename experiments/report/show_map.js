@@ -34,12 +34,14 @@ function latentMap(root, data) {
   stage.append(tip);
 
   function axes(context, view, width, height) {
+    const straight = view.dims < 3 && view.axes.length;
     context.fillStyle = css('--soft');
     context.font = '12px system-ui, sans-serif';
     context.textAlign = 'right';
-    if (view.dims < 3) context.fillText(view.axes[0] + ' →', width - 6, height - 6);
+    if (straight) context.fillText(view.axes[0] + ' →', width - 6, height - 6);
     context.textAlign = 'left';
-    context.fillText(view.dims < 3 ? '↑ ' + view.axes[1] : 'drag to turn', 6, 14);
+    const bent = 'neighbours are kept, distances are not';
+    context.fillText(straight ? '↑ ' + view.axes[1] : view.dims < 3 ? bent : 'drag to turn', 6, 14);
   }
   function line(context, path, colour, alpha) {
     context.strokeStyle = colour;

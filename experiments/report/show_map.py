@@ -47,8 +47,8 @@ class Points(NamedTuple):
 
 
 class View(NamedTuple):
-    """A way to lay the points out: places ``[points, dims]``, and what its axes are. told: by a probe that knows the
-    true state.
+    """A way to lay the points out: places ``[points, dims]``, and what its axes are; none where the map is bent. told:
+    by a probe that knows the true state.
     """
 
     name: str
@@ -89,7 +89,7 @@ def map_latents(seen: Seen, extra: tuple[Method, ...] = (), seed: int = 0) -> Ma
         views.append(View("in depth", places, axes))
     if seen.variables:
         views.append(told(seen, points))
-    views += [View({"tsne": "t-SNE", "umap": "UMAP"}[m], embed(points.latents, m, seed), ("", "")) for m in extra]
+    views += [View({"tsne": "t-SNE", "umap": "UMAP"}[m], embed(points.latents, m, seed), ()) for m in extra]
     return Mapped(points, projection, views, score(seen, projection))
 
 

@@ -1,6 +1,7 @@
 """One tiny trained run for all tests; those that change it take a copy."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def shown(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `worldmodel show` writes of the tiny run: page.html, and figures beside it."""
     folder = tmp_path_factory.mktemp("shown")
     words = ["--html", str(folder / "page.html"), "--png", str(folder), "--episodes", "5"]
+    words += ["--maps", "tsne"] if find_spec("sklearn") else []
     assert main(["show", str(tiny_run), *words]) == 0
     return folder
 

@@ -4,8 +4,11 @@ import base64
 import io
 import json
 import re
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -54,6 +57,24 @@ def test_every_point_of_the_map_has_a_place_colours_and_two_pictures(shown_page:
     sheet = Image.open(io.BytesIO(base64.b64decode(frames["source"].partition(",")[2])))
     assert sheet.width == frames["columns"] * frames["size"]
     assert (sheet.width // frames["size"]) * (sheet.height // frames["size"]) >= 2 * count
+
+
+@pytest.mark.skipif(find_spec("sklearn") is None, reason='t-SNE comes with pip install ".[maps]"')
+def test_a_bent_map_is_a_view_without_axes(shown_page: Path) -> None:
+    views = widgets(shown_page.read_text())["latent-map"][0]["views"]
+    assert [view["name"] for view in views] == ["flat", "in depth", "as told: sin angle, velocity, cos angle", "t-SNE"]
+    assert views[-1]["axes"] == []
+    assert np.ptp(views[-1]["points"], axis=0).min() > 0.5
+
+
+def test_a_map_whose_package_is_missing_is_refused_before_anything_is_played(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    assert main(["show", str(tiny_run), "--html", "x.html", "--maps", "umap"]) == 2
+    said = capsys.readouterr()
+    assert 'not installed (umap). Install it with pip install "worldmodel-planners[maps]"' in said.err
+    assert said.out == ""
 
 
 def test_the_video_and_the_plans_have_what_the_script_draws(shown_page: Path) -> None:

@@ -46,6 +46,14 @@ window.addEventListener('load', () => setTimeout(() => {
   change(map.querySelectorAll('select')[0], map.querySelectorAll('select')[0].options[1].value, 'change');
   map.querySelectorAll('select')[0].selectedIndex = 1;
   map.querySelectorAll('select')[0].onchange();
+  const views = map.querySelectorAll('select')[1];
+  found.views = [...views.options].map((_, i) => {
+    views.selectedIndex = i;
+    views.onchange();
+    return inked(map.querySelector('canvas'));
+  });
+  views.selectedIndex = 0;
+  views.onchange();
   found.recoloured = map.querySelector('canvas').toDataURL() !== before;
   const video = document.querySelector('.open-loop'), shown = video.querySelector('canvas').toDataURL();
   change(video.querySelector('input[type=range]'), 3);
@@ -98,6 +106,7 @@ def test_it_draws_answers_and_fits(shown_page: Path, tmp_path: Path, width: int,
     assert found["width"] == width
     assert found["wide"] <= 0, "the page is wider than its window"
     assert min(found["ink"]) > 2, "a canvas is blank"
+    assert min(found["views"]) > 2, "a view of the map is blank"
     assert re.search(r"episode \d+, step \d+|grid of true states", found["hover"]["text"])
     assert found["hover"]["ink"] > 2
     assert found["recoloured"]
