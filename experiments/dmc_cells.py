@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from experiments import check_config, environment, metrics, provenance, run_folder
+from experiments import environment, metrics, provenance, run_folder
 from experiments.config import PlannerConfig, TrainConfig, to_json
 from experiments.device import choose
 from experiments.errors import UserError
@@ -106,20 +106,25 @@ def read(cell: Cell) -> dict[str, Any] | None:
 
 
 def play(cell: Cell) -> dict[str, Any]:
-    """Train, from the last checkpoint on if there is one, evaluate without noise, and store."""
+    """Train, from the last checkpoint on if there is one, evaluate without noise, and store. Raises UserError."""
     config, folder = cell.config, cell.out / cell.name
+    if not (folder / "config.json").exists():
+        run_folder.create(folder, config)
+    with run_folder.alone(folder):
+        return read(cell) or play_alone(cell, config, folder)
+
+
+def play_alone(cell: Cell, config: TrainConfig, folder: Path) -> dict[str, Any]:
     started, torch_device = time.process_time(), choose(config.device)
     torch.set_num_threads(config.threads)
-    if not (folder / "config.json").exists():
-        check_config.check(config)
-        run_folder.create(folder, config)
     spent = folder / "cpu_seconds.json"
     before = json.loads(spent.read_bytes()) if spent.exists() else 0.0
     try:
         training = start(config, folder, torch_device)
         train(training, Told(cell), workers=0)
     finally:  # an interrupted training has cost something too
-        write_whole(spent, json.dumps(before + time.process_time() - started).encode())
+        if folder.exists():
+            write_whole(spent, json.dumps(before + time.process_time() - started).encode())
     found = evaluate(folder, config.planner, cell.episodes, where=config.device)
     result = {
         "task": cell.task,

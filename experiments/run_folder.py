@@ -11,7 +11,10 @@ tensorboard/      the same numbers and more pictures, where --log asked for them
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -34,6 +37,24 @@ def create(folder: Path, config: TrainConfig) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "config.json", (json.dumps(to_json(config), indent=1) + "\n").encode())
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for this out of the run, until it is left or this one dies. Raises UserError."""
+    if os.name == "nt":  # which has locks of another kind
+        yield
+        return
+    import fcntl
+
+    with (folder / "config.json").open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"A run is written by one process at a time; another has {folder}. Wait for its end, or end it."
+            ) from error
+        yield
 
 
 def has_checkpoint(folder: Path) -> bool:

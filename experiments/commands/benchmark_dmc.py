@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Executor
+import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import dmc_cells, environment
+from experiments import check_config, dmc_cells, environment
 from experiments.dmc_cells import Cell
 from experiments.errors import UserError
+from experiments.launchers.choice import choose
+from experiments.launchers.interface import Launcher
 from experiments.published_dmc import COLUMNS, PUBLISHED
 from experiments.report.curves import curves
-from experiments.shards import processes
 from worldmodel.durable import write_whole
 
 GOAL = "TD-MPC, 100k frames"
@@ -47,8 +48,15 @@ class Arguments:
     """To evaluate with, from start states never trained on."""
     out: Path = Path("runs/benchmark-dmc")
     """Where all of it lies."""
-    processes: int = 1
-    """Cells side by side, one thread each."""
+    launcher: str = "processes"
+    """processes of this machine; slurm (a job per cell, submitit's options: slurm:partition=cpu,mem_gb=8) or
+    slurm:cluster=local; ray or ray:address=auto. Any goes on with what another began."""
+    processes: int | None = None
+    """Cells side by side with --launcher processes, one thread each; 1 if not given."""
+
+
+class CellsFailed(RuntimeError):
+    """Some cells came to no result."""
 
 
 def run(argv: list[str]) -> None:
@@ -57,11 +65,13 @@ def run(argv: list[str]) -> None:
     wanted = cells(arguments)
     if said := environment.describe(wanted[0].config.env):
         print(said)
+    launcher = choose(arguments.launcher, arguments.processes, arguments.out.absolute() / "jobs")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with processes(arguments.processes) as pool:
-        for cell, result in results(wanted, pool):
-            print(f"{cell.task} seed {cell.seed}: return {result['return_mean']:.0f}", flush=True)
-    report(arguments.out, [found for cell in wanted if (found := dmc_cells.read(cell))])
+    failed = play_all(wanted, launcher)
+    if results := [found for cell in wanted if (found := dmc_cells.read(cell))]:
+        report(arguments.out, results)
+    if failed:
+        raise CellsFailed(f"{failed} of {len(wanted)} cells failed, see above; the same command goes on with them.")
 
 
 def cells(arguments: Arguments) -> list[Cell]:
@@ -72,9 +82,10 @@ def cells(arguments: Arguments) -> list[Cell]:
             f"{arguments.seeds} and {arguments.episodes} came."
         )
     numbers = (read_frames(arguments.frames), arguments.planner, arguments.updates, arguments.episodes)
-    found = [Cell(arguments.out, task, seed, *numbers) for task in arguments.tasks for seed in arguments.seeds]
+    out = arguments.out.absolute()  # a launcher's processes may work in another folder
+    found = [Cell(out, task, seed, *numbers) for task in arguments.tasks for seed in arguments.seeds]
     for cell in found:
-        cell.config  # noqa: B018 - raises UserError for what cannot be
+        check_config.check(cell.config)
     return found
 
 
@@ -87,16 +98,24 @@ def read_frames(text: str) -> int:
         raise UserError(f"--frames is a number such as 100k or 1M; {text} came.") from error
 
 
-def results(wanted: list[Cell], pool: Executor | None) -> Iterator[tuple[Cell, dict[str, Any]]]:
-    """Stored ones first, then the others as they are asked for."""
-    todo = []
-    for cell in wanted:
-        stored = dmc_cells.read(cell)
-        if stored:
-            yield cell, stored
-        else:
-            todo.append(cell)
-    yield from zip(todo, pool.map(dmc_cells.play, todo) if pool else map(dmc_cells.play, todo), strict=True)
+def play_all(wanted: list[Cell], launcher: Launcher) -> int:
+    """Play those that are not stored, and tell of each. Returns how many failed."""
+    stored = {cell: found for cell in wanted if (found := dmc_cells.read(cell))}
+    for cell, found in stored.items():
+        print(line(cell, found))
+    failed = 0
+    with closing(launcher.run(dmc_cells.play, [cell for cell in wanted if cell not in stored])) as played:
+        for cell, result in played:
+            try:
+                print(line(cell, result()), flush=True)
+            except Exception as error:  # the other cells are worth their own time
+                failed += 1
+                print(f"{cell.task} seed {cell.seed} failed: {error}", file=sys.stderr, flush=True)
+    return failed
+
+
+def line(cell: Cell, result: dict[str, Any]) -> str:
+    return f"{cell.task} seed {cell.seed}: return {result['return_mean']:.0f}"
 
 
 def report(out: Path, found: list[dict[str, Any]]) -> None:

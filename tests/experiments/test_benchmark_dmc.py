@@ -7,14 +7,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments import dmc_cells
+from experiments import dmc_cells, run_folder
 from experiments.cli import main
 from experiments.commands import benchmark_dmc
 from experiments.dmc_cells import Cell, schedule
+from experiments.errors import UserError
+from experiments.launchers.choice import choose
 from experiments.presets import PRESETS
 from experiments.published_dmc import COLUMNS, PUBLISHED
 from experiments.report.curves import curves
 from worldmodel.replay import Replay
+
+from .launched import play_small
 
 TASK = "pendulum-swingup,render=rays,repeat=100"  # ten decisions an episode
 
@@ -81,9 +85,55 @@ def test_a_stopped_cell_goes_on_to_the_same_numbers(
     assert one["curve"] == other["curve"]
 
 
+@pytest.mark.slow  # starts Python twice, with all its packages
+def test_what_one_launcher_began_another_goes_on_with(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("submitit", reason='submitit comes with pip install ".[slurm]"')
+    whole, moved = (Cell(tmp_path / name, TASK, 0, 5000, updates=2, episodes=2) for name in ("whole", "moved"))
+    with monkeypatch.context() as patched:
+        patched.setattr(dmc_cells.Told, "collected", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            dmc_cells.play(moved)
+    launcher = choose("slurm:cluster=local", None, tmp_path / "jobs")
+    one, other = (result() for _, result in launcher.run(play_small, [whole, moved]))
+    assert one["returns"] == other["returns"]
+    assert one["curve"] == other["curve"]
+    logs = "".join(file.read_text() for file in (tmp_path / "jobs").glob("*.out"))
+    assert "continues after update 2 of 8" in logs
+
+
+def interrupt(told: dmc_cells.Told, episodes: int, returns: list[float]) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_cell_that_fails_leaves_the_others_alone_and_goes_on_later(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original = dmc_cells.play
+    with monkeypatch.context() as patched:
+        patched.setattr(dmc_cells, "play", lambda cell: 1 / cell.seed and original(cell))
+        assert benchmark(tmp_path, "--seeds", "0", "1") == 1
+    said = capsys.readouterr()
+    assert "seed 0 failed: division by zero" in said.err
+    assert "1 of 2 cells failed" in said.err
+    assert "seed 1: return" in said.out
+    assert benchmark(tmp_path, "--seeds", "0", "1") == 0
+
+
+def test_a_cell_is_played_by_one_process_at_a_time(small: None, tmp_path: Path) -> None:
+    cell = Cell(tmp_path, TASK, 0, 2000, updates=1, episodes=1)
+    folder = tmp_path / cell.name
+    run_folder.create(folder, cell.config)
+    with run_folder.alone(folder), pytest.raises(UserError, match=r"one process at a time; another has .*seed0"):
+        dmc_cells.play(cell)
+    assert dmc_cells.play(cell)["frames"] == 2000
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (["dmc", "--launcher", "slrum"], "Did you mean 'slurm'?"),
         (["dmc", "--frames", "many"], "100k or 1M; many came"),
         (["dmc", "--frames", "1k"], "at least 2000"),
         (["dmc", "--tasks", "cartpole-swing"], "did you mean 'cartpole-swingup'"),

@@ -1,0 +1,44 @@
+"""Work to launch; nothing is imported here that takes its time in each process."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+
+def inverse(number: int) -> tuple[float, int]:
+    """And the process that found it."""
+    return 1 / number, os.getpid()
+
+
+def once_too_early(folder: Path) -> str:
+    """Is ended as a job that Slurm preempts, the first time."""
+    begun = folder / "begun"
+    if begun.exists():
+        return "went on"
+    begun.touch()
+    os.kill(os.getpid(), signal.SIGUSR2)
+    time.sleep(10)
+    return "was not ended"
+
+
+def first_alone(folder: Path) -> None:
+    """Whoever comes first ends when there is a second, which stays."""
+    try:
+        (folder / "first").touch(exist_ok=False)
+    except FileExistsError:
+        (folder / "second").touch()
+        time.sleep(60)
+    while not (folder / "second").exists():
+        time.sleep(0.05)
+
+
+def play_small(cell: Any) -> Any:
+    """A cell of the pixel-control benchmark with the networks of the preset ``tiny``, in whatever process."""
+    from experiments import dmc_cells
+    from experiments.presets import PRESETS
+
+    PRESETS["dmc"] = replace(PRESETS["tiny"], env="dmc:pendulum-swingup")
+    return dmc_cells.play(cell)
