@@ -1,12 +1,16 @@
 """Collecting a data folder: batches of episodes side by side, each with random numbers of its own.
 
 A batch is decided by the seed and the number of its first episode, so collecting that was stopped goes on to the same
-episodes, to the bit.
+episodes, to the bit, and any number of processes plays the batches to the same data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +25,7 @@ from experiments.locally_linear.transitions import scattered
 from experiments.planner_choice import choose
 from experiments.planning import make_planner
 from experiments.seeds import torch_generator, training_seed
+from experiments.shards import processes as process_pool
 from planners.episode import Progress, run_episode
 from planners.interface import Planner
 from planners.objective import LearnedReward
@@ -32,6 +37,8 @@ from worldmodel.interface import WorldModel
 RANDOM, SCATTERED = "random", "scattered"
 SIDE_BY_SIDE = 20  # episodes of a batch
 
+Batch = tuple[int, list[Episode]]
+"""With the number of the first episode."""
 Play = Callable[[int, int, Callable[[int], None]], list[Episode]]
 """From the number of the first episode, how many, and what to call after each step with the frames that it made."""
 
@@ -43,7 +50,7 @@ class Collecting:
     policy: ``random``, ``RUN:planner``, or ``scattered``: transitions from states all over, as episodes of two rows, of
     the tasks that have a goal image (`envs.goal_tasks`). exploration: correlation in time of random actions.
     action_noise: largest standard deviation of the noise on a planner's actions, spread over the episodes of a batch
-    from none to this.
+    from none to this; where actions are choices, the chance of a random one.
     """
 
     env: str
@@ -89,17 +96,54 @@ def about(what: Collecting) -> About:
     )
 
 
-def collect(what: Collecting, data: DataFolder, told: Told) -> None:
-    """Add the episodes that are missing. Raises UserError, CheckpointError, ReplayError."""
-    play = player(what)
-    while data.episodes < what.episodes:
-        first = data.episodes // SIDE_BY_SIDE * SIDE_BY_SIDE
-        episodes = play(first, min(SIDE_BY_SIDE, what.episodes - first), told.stepped)
-        for episode in episodes[data.episodes - first :]:  # some of the batch may be there already
-            data.add(episode)
-        told.stored(data.episodes, [float(episode.reward.sum()) for episode in episodes])
+def collect(what: Collecting, data: DataFolder, told: Told, processes: int = 1) -> None:
+    """Add the episodes that are missing; ``processes`` batches are played at once.
+
+    Raises UserError, CheckpointError, ReplayError.
+    """
+    with closing(played(what, data.episodes // SIDE_BY_SIDE * SIDE_BY_SIDE, told, processes)) as batches:
+        for first, episodes in batches:
+            for episode in episodes[data.episodes - first :]:  # some of the batch may be there already
+                data.add(episode)
+            told.stored(data.episodes, [float(episode.reward.sum()) for episode in episodes])
 
 
+def played(what: Collecting, first: int, told: Told, processes: int) -> Generator[Batch, None, None]:
+    """All batches from the episode ``first`` on, in order."""
+    wanted = [(start, min(SIDE_BY_SIDE, what.episodes - start)) for start in range(first, what.episodes, SIDE_BY_SIDE)]
+    processes = min(processes, len(wanted))
+    with process_pool(processes) as pool:
+        if pool is None:
+            play = player(what)
+            yield from ((start, play(start, count, told.stepped)) for start, count in wanted)
+            return
+        waiting: deque[tuple[int, Future[list[Episode]]]] = deque()
+        try:
+            for start, count in wanted:
+                waiting.append((start, pool.submit(play_apart, what, start, count)))
+                if len(waiting) > processes:  # one more than are played: those that are done take memory
+                    yield fetched(waiting, told)
+            while waiting:
+                yield fetched(waiting, told)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def fetched(waiting: deque[tuple[int, Future[list[Episode]]]], told: Told) -> Batch:
+    """The first of the batches that other processes play, when it is done."""
+    first, future = waiting.popleft()
+    episodes = future.result()
+    told.stepped(sum(len(episode.reward) - 1 for episode in episodes))
+    return first, episodes
+
+
+def play_apart(what: Collecting, first: int, count: int) -> list[Episode]:
+    """In a process of the pool."""
+    return player(what)(first, count, lambda _: None)
+
+
+@functools.lru_cache(maxsize=1)  # a process plays many batches
 def player(what: Collecting) -> Play:
     """The policy, ready to play. Raises UserError for a policy that does not fit the environment."""
     form = environment.shapes(what.env, what.size)
@@ -139,12 +183,10 @@ def transitions(what: Collecting) -> Play:
 
 
 def batches(what: Collecting, model: WorldModel | None, policy: Callable[[torch.Generator], Planner]) -> Play:
-    noisy = model is not None and not environment.shapes(what.env, what.size).discrete
-
     def play(first: int, count: int, stepped: Callable[[int], None]) -> list[Episode]:
         env = environment.make(what.env, count, what.size)
         generator = torch_generator(what.seed, "data", first, count)
-        noise = np.linspace(0, what.action_noise, count).tolist() if noisy else 0.0
+        noise = np.linspace(0, what.action_noise, count).tolist() if model else 0.0
         seed = training_seed(what.seed, first)
         told: Progress = lambda *_: stepped(count)  # noqa: E731
         try:

@@ -10,7 +10,7 @@ import torch
 import tyro
 
 from experiments import environment
-from experiments.collect import RANDOM, Collecting, about, collect
+from experiments.collect import RANDOM, Collecting, about, collect, player
 from experiments.collect_progress import CollectProgress
 from experiments.commands.leading import leading, wants_help
 from experiments.errors import UserError
@@ -41,7 +41,10 @@ class Arguments:
     exploration: float = 0.9
     """Correlation in time of random actions, in [0, 1): high ones reach further."""
     action_noise: float = 0.3
-    """Largest standard deviation of the noise on a planner's actions; the episodes are spread from none to this."""
+    """Largest standard deviation of the noise on a planner's actions; the episodes are spread from none to this. Where
+    actions are choices, the largest chance of a random one."""
+    processes: int = 1
+    """Batches of 20 episodes that are played at once, each in a process; the episodes are the same for any number."""
     resume: bool = False
     """Complete what was begun with the same options."""
 
@@ -54,14 +57,17 @@ def run(argv: list[str]) -> None:
     what = wanted(arguments)
     torch.set_num_threads(1)
     described = about(what)
+    player(what)  # raises what it has to before there is a folder
     require_folder(arguments.out, arguments.resume)
+    if said := environment.describe(what.env):
+        print(said)
     print(describe_size(described, arguments.out))
     data = create(arguments.out, described)
     if data.episodes:
         print(f"continues after episode {data.episodes} of {what.episodes}")
     try:
         with CollectProgress(what.episodes, data.episodes) as progress:
-            collect(what, data, progress)
+            collect(what, data, progress, arguments.processes)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stored: {data.episodes} episodes. Go on with the same command and --resume."
@@ -76,6 +82,7 @@ def wanted(arguments: Arguments) -> Collecting:
         ("seed", arguments.seed >= 0, "at least 0"),
         ("exploration", 0 <= arguments.exploration < 1, "in [0, 1)"),
         ("action_noise", arguments.action_noise >= 0, "at least 0"),
+        ("processes", arguments.processes >= 1, "at least 1"),
     )
     for name, holds, rule in checks:
         if not holds:

@@ -1,5 +1,6 @@
 """`worldmodel collect`: the same episodes however often it is stopped, and nothing half asked for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from experiments import collect as collecting
 from experiments.cli import main
 from worldmodel.data_folder import DataFolder, open_folder
+from worldmodel.episode import Episode
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,18 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def collect(folder: Path, *options: str) -> int:
     return main(["collect", "pendulum", "--episodes", "5", "--out", str(folder), *options])
+
+
+def add_until(stored: int) -> Callable[[DataFolder, Episode], None]:
+    """`DataFolder.add`, interrupted when there are so many."""
+    original = DataFolder.add
+
+    def add(self: DataFolder, episode: Episode) -> None:
+        if self.episodes == stored:
+            raise KeyboardInterrupt
+        original(self, episode)
+
+    return add
 
 
 def test_episodes_are_whole_and_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,15 +51,8 @@ def test_stopped_collecting_goes_on_to_the_same_episodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stored: int
 ) -> None:
     assert collect(tmp_path / "whole") == 0
-    original = DataFolder.add
-
-    def stop(self: DataFolder, episode: object) -> None:
-        if self.episodes == stored:
-            raise KeyboardInterrupt
-        original(self, episode)  # type: ignore[arg-type]
-
     with monkeypatch.context() as patched:
-        patched.setattr(DataFolder, "add", stop)
+        patched.setattr(DataFolder, "add", add_until(stored))
         assert collect(tmp_path / "stopped") == 130
     assert f"Stored: {stored} episodes" in capsys.readouterr().err
     assert collect(tmp_path / "stopped") == 2  # not without being told to
@@ -54,6 +61,15 @@ def test_stopped_collecting_goes_on_to_the_same_episodes(
     whole, stopped = open_folder(tmp_path / "whole"), open_folder(tmp_path / "stopped")
     assert stopped.episodes == 5
     assert stopped.fingerprint == whole.fingerprint
+
+
+def test_processes_play_the_same_episodes_also_after_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert collect(tmp_path / "one", "--size", "16") == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(DataFolder, "add", add_until(1))
+        assert collect(tmp_path / "two", "--size", "16") == 130
+    assert collect(tmp_path / "two", "--size", "16", "--processes", "2", "--resume") == 0
+    assert open_folder(tmp_path / "one").fingerprint == open_folder(tmp_path / "two").fingerprint
 
 
 def test_another_seed_gives_other_episodes_and_is_not_mixed_in(
@@ -77,6 +93,7 @@ def test_a_run_collects_with_its_planner(tiny_run: Path, tmp_path: Path) -> None
 WRONG = {
     "an unknown environment": (["collect", "pendulam"], "Did you mean 'pendulum'"),
     "no episodes": (["collect", "pendulum", "--episodes", "0"], "--episodes must be at least 1; 0 came"),
+    "no processes": (["collect", "pendulum", "--processes", "0"], "--processes must be at least 1; 0 came"),
     "nobody to train on": (["collect", "pendulum", "--episodes", "1"], "left to train on"),
     "a share that is none": (["collect", "pendulum", "--test-share", "1"], "must be in [0, 1); 1.0 came"),
     "a run that is none": (["collect", "pendulum", "--policy", "runs/none:cem"], "config.json does not exist"),
@@ -88,6 +105,7 @@ def test_what_cannot_be_is_said(wrong: str, tmp_path: Path, capsys: pytest.Captu
     argv, words = WRONG[wrong]
     assert main([*argv, "--out", str(tmp_path / "data")]) == 2
     assert words in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_policy_for_other_images_is_refused(
