@@ -35,6 +35,12 @@ class Axis:
         round_ones = (1,) if ratio > 300 else (1, 2, 5) if ratio > 10 else (1, 1.5, 2, 3, 5, 7)
         return [m * 10.0**p for p in powers for m in round_ones if self.low <= m * 10.0**p <= self.high]
 
+    def labels(self) -> list[tuple[float, str]]:
+        """The ticks, each with as many digits as tell them apart."""
+        ticks = self.ticks()
+        said = ([short(tick, digits) for tick in ticks] for digits in range(3, 16))
+        return list(zip(ticks, next(words for words in said if len(set(words)) == len(ticks)), strict=True))
+
 
 def axis_around(values: Iterable[float], log: bool = False) -> Axis:
     """An axis that shows all of ``values`` with some room; finite values only."""
@@ -51,8 +57,8 @@ def round_step(step: float) -> float:
     return next(n * power for n in NICE if n * power >= step * (1 - 1e-9))
 
 
-def short(value: float) -> str:
+def short(value: float, digits: int = 3) -> str:
     """E.g. ``0.25``, ``72.9``, ``20k``."""
     if abs(value) >= 1e6:
-        return f"{value / 1e6:.3g}M"
-    return f"{value / 1e3:.3g}k" if abs(value) >= 1e3 else f"{value:.3g}"
+        return f"{value / 1e6:.{digits}g}M"
+    return f"{value / 1e3:.{digits}g}k" if abs(value) >= 1e3 else f"{value:.{digits}g}"

@@ -33,8 +33,8 @@ def budget_chart(curves: Sequence[Curve], unit: str) -> str:
     lines = "".join(_line(curve, x, y) for curve in curves)
     marks = "".join(_marks(curve, x, y) for curve in curves)
     legend = "".join(f'<span class="c{curve.colour}"><b></b>{escape(curve.name)}</span>' for curve in curves)
-    across = "".join(f'<i class="grid" style="bottom:{y.place(v):.2f}%"><u>{short(v)}</u></i>' for v in y.ticks())
-    below = "".join(f'<span style="left:{x.place(v):.2f}%">{short(v)}</span>' for v in x.ticks())
+    across = "".join(f'<i class="grid" style="bottom:{y.place(v):.2f}%"><u>{said}</u></i>' for v, said in y.labels())
+    below = "".join(f'<span style="left:{x.place(v):.2f}%">{said}</span>' for v, said in x.labels())
     svg = f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{lines}</svg>'
     return (
         f'<div class="legend">{legend}</div><div class="plot" role="figure">{across}{svg}{marks}</div>'

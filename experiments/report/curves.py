@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from experiments.report.axis import Axis, short
+from experiments.report.axis import Axis
 
 WIDE, HIGH, LEFT, TOP, GAP = 300, 190, 44, 30, 26
 PER_ROW = 3
@@ -37,13 +37,13 @@ def panel(title: str, many: Sequence[Curve], levels: Mapping[str, float], x: Axi
         return f"{x.place(at[0]) * WIDE / 100:.1f},{HIGH - y.place(at[1]) * HIGH / 100:.1f}"
 
     parts = [f'<text x="0" y="-10" font-weight="600">{escape(title)}</text>']
-    for tick in y.ticks():
+    for tick, said in y.labels():
         row = HIGH - y.place(tick) * HIGH / 100
         parts.append(f'<path d="M0 {row:.1f}H{WIDE}" stroke="#e6e4de"/>')
-        parts.append(f'<text x="-6" y="{row + 4:.1f}" text-anchor="end">{short(tick)}</text>')
-    for tick in x.ticks():
+        parts.append(f'<text x="-6" y="{row + 4:.1f}" text-anchor="end">{said}</text>')
+    for tick, said in x.labels():
         place = x.place(tick) * WIDE / 100
-        parts.append(f'<text x="{place:.1f}" y="{HIGH + 15}" text-anchor="middle">{short(tick)}</text>')
+        parts.append(f'<text x="{place:.1f}" y="{HIGH + 15}" text-anchor="middle">{said}</text>')
     for name, level in levels.items():
         row = HIGH - y.place(level) * HIGH / 100
         parts.append(f'<path d="M0 {row:.1f}H{WIDE}" stroke="#96989e" stroke-dasharray="4 3"/>')

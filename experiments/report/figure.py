@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from envs.draw import in_colour
-from experiments.report.axis import Axis, short
+from experiments.report.axis import Axis
 from experiments.report.line_chart import Series, axes_of, finite
 
 OVER = 2  # drawn so many times larger
@@ -75,12 +75,12 @@ def chart(figure: Figure, box: Box, title: str, series: Sequence[Series], unit: 
         return figure.text(left, (top + bottom) / 2, "no finite value", 13, SOFT)
     x, y = axes_of(series, log=False, zero=zero)
     figure.text((left + right) / 2, box[3] - 14, unit, 12, SOFT, "mm")
-    for value in y.ticks():
+    for value, said in y.labels():
         height = bottom - (bottom - top) * y.place(value) / 100
         figure.line(np.array([[left, height], [right, height]]), "#e4e2dc", 1)
-        figure.text(left - 6, height, short(value), 12, SOFT, "rm")
-    for value in x.ticks():
-        figure.text(left + (right - left) * x.place(value) / 100, bottom + 5, short(value), 12, SOFT, "ma")
+        figure.text(left - 6, height, said, 12, SOFT, "rm")
+    for value, said in x.labels():
+        figure.text(left + (right - left) * x.place(value) / 100, bottom + 5, said, 12, SOFT, "ma")
     at = box[0]
     for one in series:
         curve(figure, (left, top, right, bottom), one, x, y)

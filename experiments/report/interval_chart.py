@@ -75,5 +75,5 @@ def _names(lines: Sequence[Line], axis: Axis) -> str:
 
 
 def _ticks(axis: Axis) -> str:
-    ticks = "".join(f'<span style="left:{axis.place(x):.2f}%">{short(x)}</span>' for x in axis.ticks())
+    ticks = "".join(f'<span style="left:{axis.place(x):.2f}%">{said}</span>' for x, said in axis.labels())
     return f'<div class="row ticks"><span></span><div class="track">{ticks}</div><span></span></div>'

@@ -35,8 +35,8 @@ def line_chart(series: Sequence[Series], unit: str, log: bool = False, zero: boo
         return '<p class="hint">Nothing to draw: no finite value.</p>'
     x, y = axes_of(shown, log, zero)
     legend = "".join(f'<span class="c{s.colour} {kind(s)}"><b></b>{escape(s.name)}</span>' for s in shown)
-    across = "".join(f'<i class="grid" style="bottom:{y.place(v):.2f}%"><u>{short(v)}</u></i>' for v in y.ticks())
-    below = "".join(f'<span style="left:{x.place(v):.2f}%">{short(v)}</span>' for v in x.ticks())
+    across = "".join(f'<i class="grid" style="bottom:{y.place(v):.2f}%"><u>{said}</u></i>' for v, said in y.labels())
+    below = "".join(f'<span style="left:{x.place(v):.2f}%">{said}</span>' for v, said in x.labels())
     drawn = "".join(band(s, x, y) for s in shown) + "".join(line(s, x, y) for s in shown if not s.dots)
     marks = "".join(dots(s, x, y) for s in shown if s.dots)
     svg = f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>'

@@ -10,7 +10,7 @@ import numpy as np
 from experiments.report.colours import CIRCLE, SCALE, colours_of
 from experiments.report.figure import COLOURS, SOFT, Box, Figure, chart
 from experiments.report.show_linearity import RADII, RADIUS_TOLD, Linear, foretold_series, horizon_series
-from experiments.report.show_map import Mapped, View, limits, view_data
+from experiments.report.show_map import Mapped, View, limits, r2, view_data
 from experiments.report.show_open_loop import Foresight, calibration_series, error_series
 from experiments.report.show_page import Shown
 from experiments.report.show_plan import Plans
@@ -55,7 +55,7 @@ def map_figure(mapped: Mapped, task: str) -> Figure:
         figure.dots(places[near], faded.astype(np.uint8), 1.8 + 1.8 * share, 230)
     scores = mapped.scores
     if scores.features:
-        told = ", ".join(f"{f} {r:.3f}" for f, r in zip(scores.features, scores.linear, strict=True))
+        told = ", ".join(f"{f} {r2(r)}" for f, r in zip(scores.features, scores.linear, strict=True))
         figure.text(24, 668, f"R2 by a line, held-out episodes: {told}", 13, SOFT)
     colour_bar(figure, (24, 636, 264, 648), name, values)
     return figure

@@ -253,7 +253,7 @@ def limits(name: str, values: np.ndarray) -> tuple[float, float]:
 
 def scores_html(scores: Scores) -> str:
     lines = "".join(
-        f"<tr><td>{escape(name)}</td><td>{linear:.3f}</td><td>{mlp:.3f}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{r2(linear)}</td><td>{r2(mlp)}</td></tr>"
         for name, linear, mlp in zip(scores.features, scores.linear, scores.mlp, strict=True)
     )
     table = (
@@ -262,6 +262,11 @@ def scores_html(scores: Scores) -> str:
     )
     left = f"<div>{table if scores.features else ''}{neighbours_html(scores)}</div>"
     return f'<div class="multiples">{left}<div>{units_html(scores)}</div></div>'
+
+
+def r2(value: float) -> str:
+    """Far below 0 (a probe that does worse than the mean) says no more than just below."""
+    return f"{value:.3f}" if value >= -1 else "below -1" if np.isfinite(value) else "does not vary"
 
 
 def neighbours_html(scores: Scores) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments import provenance
 from experiments.report.show_linearity import Linear, foretelling, linear_html, linearity
-from experiments.report.show_map import Mapped, map_html, map_latents
+from experiments.report.show_map import Mapped, map_html, map_latents, r2
 from experiments.report.show_open_loop import Foresight, foresee, foresight_html, sentence
 from experiments.report.show_plan import Plans, plans_html, think
 from experiments.report.show_run import Seen, look
@@ -41,20 +41,22 @@ class Shown(NamedTuple):
 
 
 class Section(NamedTuple):
-    """hint: what to see in the picture, in a line."""
+    """hint: what to see in the picture, in a line. also: what to see where there is more in the picture."""
 
     title: str
     hint: str
     html: Callable[[Shown], str]
+    also: tuple[tuple[Callable[[Shown], bool], str], ...] = ()
 
 
 SECTIONS = (
     Section(
         "The latent as a map",
-        "Each dot is a belief about an unseen episode; squares are beliefs about true states that cover the space. A "
-        "model that has understood the task lays like states side by side: colours change smoothly. Point at a dot for "
-        "the frame that was seen and what the model decodes from its belief.",
+        "Each dot is a belief about an unseen episode. A model that has understood the task lays like states side by "
+        "side: colours change smoothly. Point at a dot for the frame that was seen and what the model decodes from its "
+        "belief.",
         lambda shown: map_html(shown.mapped),
+        ((lambda shown: shown.seen.task is not None, "Squares are beliefs about true states that cover the space."),),
     ),
     Section(
         "What it imagines",
@@ -65,10 +67,19 @@ SECTIONS = (
     ),
     Section(
         "What planners think",
-        "Thin: candidates; orange: elites and their mean; dashed green: what these actions then led to. A good model "
-        "lets green cover orange. Purple: iLQR, in the tube of where the filter's doubt may take the state (grey: if "
-        "its feedback were left out).",
+        "Thin: candidates; orange: elites and their mean.",
         lambda shown: plans_html(shown.plans),
+        (
+            (
+                lambda shown: shown.plans.moments[0].happened is not None,
+                "Dashed green: what these actions then led to. A good model lets green cover orange.",
+            ),
+            (
+                lambda shown: shown.plans.moments[0].tube is not None,
+                "Purple: iLQR, in the tube of where the filter's doubt may take the state (grey: if its feedback were "
+                "left out).",
+            ),
+        ),
     ),
     Section(
         "Directions of the latent",
@@ -78,8 +89,9 @@ SECTIONS = (
     ),
     Section(
         "Where it is linear",
-        "iLQR plans on a linear model of the dynamics. Blue: that model holds there; yellow: it does not.",
+        "iLQR plans on a linear model of the dynamics.",
         lambda shown: linear_html(shown.linear) if shown.linear else DISCRETE,
+        ((lambda shown: shown.linear is not None, "Blue: that model holds there; yellow: it does not."),),
     ),
     Section("How it was trained", "", lambda shown: history_html(shown.history)),
 )
@@ -89,7 +101,7 @@ def show(
     folder: Path, episodes: int, seed: int, extra: tuple[Method, ...] = (), say: Callable[[str], None] = print
 ) -> Shown:
     """Everything about one run. Raises UserError, CheckpointError, ImportError."""
-    say(f"{folder}: playing {episodes} episodes that it was not trained on")
+    say(f"{folder}: looking at {episodes} episodes that it was not trained on")
     seen = look(folder, episodes, seed)
     say("mapping the latent")
     mapped = map_latents(seen, extra, seed)
@@ -125,7 +137,8 @@ def section_html(section: Section, runs: Sequence[Shown]) -> str:
     columns = "".join(
         f'<section class="card">{run_title(shown, len(runs))}{section.html(shown)}</section>' for shown in runs
     )
-    hint = f'<p class="hint">{escape(section.hint)}</p>' if section.hint else ""
+    words = [section.hint, *(text for applies, text in section.also if any(map(applies, runs)))]
+    hint = f'<p class="hint">{escape(" ".join(words))}</p>' if section.hint else ""
     return f'<h2>{escape(section.title)}</h2>{hint}<div class="runs n{min(len(runs), 3)}">{columns}</div>'
 
 
@@ -150,7 +163,7 @@ def sentences(shown: Shown) -> list[str]:
         "stochastic dimensions.",
         *reading(shown),
         sentence(moving, shown.foresight.seconds_per_step),
-        *(foretelling(shown.linear)[:1] if shown.linear else []),
+        *(foretelling(shown.linear)[:1] if shown.linear and shown.seen.task else []),
     ]
 
 
@@ -163,8 +176,8 @@ def reading(shown: Shown) -> list[str]:
     order = np.flatnonzero(known)[np.argsort(scores.linear[known])]
     worst, best = order[0], order[-1]
     return [
-        f"The belief tells {scores.features[best]} best (R² {scores.linear[best]:.3f} by a line) and "
-        f"{scores.features[worst]} worst ({scores.linear[worst]:.3f}; {scores.mlp[worst]:.3f} by a small network)."
+        f"The belief tells {scores.features[best]} best (R² {r2(scores.linear[best])} by a line) and "
+        f"{scores.features[worst]} worst ({r2(scores.linear[worst])}; {r2(scores.mlp[worst])} by a small network)."
     ]
 
 

@@ -13,8 +13,9 @@ function planMap(root, data) {
   };
   tools.append(
     labelled('moment', chooser(data.moments.map((m) => m.name), (i) => { look.moment = i; begin(); })),
-    labelled('iteration', slider), said, tick('candidates', 'candidates'), tick('tube', 'iLQR and its tube'), tick('close', 'from near'),
+    labelled('iteration', slider), said, tick('candidates', 'candidates'), tick('close', 'from near'),
   );
+  if (data.moments.some((m) => m.ilqr)) tools.append(tick('tube', 'iLQR and its tube'));
   const { redraw } = sheet(stage, (width) => (width < 480 ? 0.95 : 0.66), (context, width, height) => {
     const moment = data.moments[look.moment], search = moment.iterations[look.iteration];
     const put = framed(moment, width, height);

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from experiments.config import PlannerConfig
-from experiments.planning import make_planner
+from experiments.planning import make_planner, policies_for
 from experiments.report.film_strip import film_strip
 from experiments.report.line_chart import Series, line_chart
 from experiments.report.show_run import Seen
 from experiments.report.widget import widget
 from experiments.seeds import torch_generator
+from planners.categorical import one_hot
 from planners.closed_loop import closed_loop
 from planners.ilqr import ILQR
 from planners.interface import Plan
@@ -92,7 +93,8 @@ def moment_rows(seen: Seen) -> list[int]:
 def recording(seen: Seen, seed: int) -> SamplingPlanner:
     """The run's own planner if it samples, else CEM with the run's horizon; it keeps what it tried."""
     generator, objective = torch_generator(seed, "plan"), LearnedReward(seen.model)
-    planner = make_planner(seen.config.planner, seen.model, objective, generator)
+    policies = policies_for(seen.config.planner.name, seen.folder, seen.config, seen.model.sizes, torch.device("cpu"))
+    planner = make_planner(seen.config.planner, seen.model, objective, generator, policies)
     if not isinstance(planner, SamplingPlanner):
         planner = cem(seen.model, objective, generator, horizon=seen.config.planner.horizon, candidates=200, elites=20)
     return replace(planner, record=True)
@@ -125,6 +127,7 @@ def iteration(seen: Seen, projection: Projection, state: State, plan: Plan, numb
     some = candidates[torch.linspace(0, len(candidates) - 1, min(SHOWN, len(candidates))).long()]
     elites = plan.trace["elites"][number, 0]
     mean = elites.mean(0, keepdim=True)
+    mean = one_hot(mean) if seen.model.sizes.discrete else mean
     drawn = [paths(seen, projection, state, actions) for actions in (some, elites[:SHOWN_ELITES], mean)]
     return Iteration(drawn[0], drawn[1], drawn[2][0], float(plan.trace["best"][number, 0]))
 

@@ -13,7 +13,7 @@ from experiments.comparison import Comparison, Entry, rows_of, to_json
 from experiments.config import PlannerConfig
 from experiments.decision_time import Times
 from experiments.ladder import RUNGS, Floor, climb
-from experiments.report.axis import axis_around, short
+from experiments.report.axis import Axis, axis_around, short
 from experiments.report.compare_page import page
 
 STARTS = np.random.default_rng(0).normal(50, 20, 20)
@@ -130,3 +130,4 @@ def test_axes_show_all_values_at_round_ticks() -> None:
     assert log.place(1000.0) == pytest.approx(50)
     assert log.ticks() == [100, 200, 500, 1000, 2000, 5000, 10000]
     assert [short(x) for x in (0.25, 72.94, 2000, 20000, 3e6)] == ["0.25", "72.9", "2k", "20k", "3M"]
+    assert [said for _, said in Axis(0.14798, 0.14902).labels()][:3] == ["0.148", "0.1482", "0.1485"]
