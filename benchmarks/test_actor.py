@@ -38,7 +38,6 @@ def cpu_ms(planner: Planner, state: State, repeats: int) -> float:
 @pytest.mark.skipif("not config.getoption('--benchmark-enable')")
 def test_a_decision_of_the_actor_beside_cem(capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     model = build(ModelConfig(), (32, 32, 3), 1).eval().requires_grad_(False)
     actor = ActorCritic(model.sizes.latent, 1, [128, 128]).actor.requires_grad_(False)
     state, objective, generator = model.initial(1).state, LearnedReward(model), torch.Generator().manual_seed(0)

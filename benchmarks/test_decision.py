@@ -10,11 +10,10 @@ roll-out and the reward head in plain PyTorch. First every one has to find a kno
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-import torch
 from planning_problem import REACH_FIRST_ACTION, Problem, Setting, planet, reach
 from pytest_benchmark.fixture import BenchmarkFixture
 from test_rollout import DEVICE, PLANET, Case, gates_product, seconds, timed
@@ -30,14 +29,6 @@ HEAD_OPERATIONS = 2 * (230 * 200 + 200 * 200 + 200)  # of the reward of one stat
 NAMES = {"cpu": ["eager", "kernels"], "cuda": ["eager", "eager graph", "kernels", "kernels graph"]}
 
 pytestmark = pytest.mark.benchmark(timer=seconds)
-
-
-@pytest.fixture(autouse=True)
-def one_core() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def decision(name: str, problem: Problem, setting: Setting) -> Callable[[], Tensor]:

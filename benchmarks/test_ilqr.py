@@ -11,7 +11,6 @@ taken in turns, medians; what counts are ratios within one run.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Generator, Tensor, nn
+from turns import cpu_seconds
 
 from planners.ilqr import ILQR
 from planners.objective import ones_like, zeros_like
@@ -110,27 +110,6 @@ def theirs(given: str, batch: int, iterations: int = ITERATIONS) -> Decide:
     network, z = Network(), starts(batch)
     cost = Cost() if given == "functions" else quadratic
     return lambda: solver(z, cost, network)[2]
-
-
-def cpu_seconds(*decides: Decide, rounds: int) -> list[float]:
-    """Median processor time of each, taken in turns."""
-    times: list[list[float]] = [[] for _ in decides]
-    for decide in decides:
-        decide()
-    for _ in range(rounds):
-        for decide, taken in zip(decides, times, strict=True):
-            started = time.process_time()
-            decide()
-            taken.append(time.process_time() - started)
-    return [statistics.median(taken) for taken in times]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

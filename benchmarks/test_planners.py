@@ -11,7 +11,6 @@ termcolor matplotlib imageio tensorboard tqdm``.
 from __future__ import annotations
 
 import importlib
-import statistics
 import time
 from collections.abc import Callable, Iterator
 
@@ -20,6 +19,7 @@ import torch
 from planning_problem import REACH_FIRST_ACTION, Problem, Setting, planet, reach
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Generator, Tensor
+from turns import cpu_seconds
 
 from planners import sampling
 from planners.objective import LearnedReward
@@ -65,25 +65,6 @@ def peer(module: str, package: str, kind: str, problem: Problem, setting: Settin
 def require_known_answer(decide: Decide) -> None:
     error = (decide() - REACH_FIRST_ACTION).abs().max().item()
     assert error < TOLERANCE, f"first action off by {error:.3f}: a planner that does not plan is not timed"
-
-
-def cpu_seconds(*decides: Decide, rounds: int) -> list[float]:
-    """Median processor time of each, taken in turns."""
-    times: list[list[float]] = [[] for _ in decides]
-    for _ in range(rounds):
-        for decide, taken in zip(decides, times, strict=True):
-            started = time.process_time()
-            decide()
-            taken.append(time.process_time() - started)
-    return [statistics.median(taken) for taken in times]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

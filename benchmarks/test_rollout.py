@@ -77,12 +77,9 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def one_core() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def no_gradients() -> Iterator[None]:
     with torch.no_grad():
         yield
-    torch.set_num_threads(threads)
 
 
 def arguments(case: Case) -> Arguments:
