@@ -38,8 +38,8 @@ class Axis:
     def labels(self) -> list[tuple[float, str]]:
         """The ticks, each with as many digits as tell them apart."""
         ticks = self.ticks()
-        said = ([short(tick, digits) for tick in ticks] for digits in range(3, 16))
-        return list(zip(ticks, next(words for words in said if len(set(words)) == len(ticks)), strict=True))
+        said = [[short(tick, digits) for tick in ticks] for digits in range(3, 16)]
+        return list(zip(ticks, next((words for words in said if len(set(words)) == len(ticks)), said[-1]), strict=True))
 
 
 def axis_around(values: Iterable[float], log: bool = False) -> Axis:

@@ -52,7 +52,7 @@ def axes_of(series: Sequence[Series], log: bool, zero: bool) -> tuple[Axis, Axis
     shown = [finite(one) for one in series]
     ys = np.concatenate([part for one in shown for part in (one.y, one.low, one.high) if part is not None])
     xs = np.concatenate([one.x for one in shown])
-    return Axis(float(xs.min()), float(max(xs.max(), xs.min() + 1e-9))), y_axis(ys, log, zero)
+    return (Axis(float(xs.min()), float(xs.max())) if np.ptp(xs) else axis_around(xs)), y_axis(ys, log, zero)
 
 
 def kind(series: Series) -> str:

@@ -53,11 +53,15 @@ def facts(config: TrainConfig, progress: dict[str, Any], lines: list[dict[str, A
         "updates": f"{updates:,}, {frames:,} rows seen",
         "time": f"{seconds / 60:.1f} min",
         "speed": f"{updates / seconds:.1f} updates a second, {frames / seconds:,.0f} rows" if seconds else "not known",
-        "data": f"{progress.get('episodes', 0)} episodes, {config.seed_episodes} of them of random actions",
+        "data": f"{progress.get('episodes', 0)} episodes, {origin(config)}",
         "page made by": f"commit {provenance.commit() or 'unknown'} on {provenance.machine()}",
         "versions": ", ".join(f"{name} {version}" for name, version in provenance.versions().items()),
     }
     return found
+
+
+def origin(config: TrainConfig) -> str:
+    return f"those of {config.data.path}" if config.data else f"{config.seed_episodes} of them of random actions"
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -73,14 +77,21 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 def history_html(found: History) -> str:
     charts = "".join(
-        f'<div><p class="group">{escape(name)}</p>{line_chart([Series(name, x, y, 0)], "updates", small=True)}</div>'
-        for name, (x, y) in list(found.losses.items())[:TERMS]
+        f'<div><p class="group">{escape(name)}</p>{line_chart(of_term(found, name), "updates", small=True)}</div>'
+        for name in list(found.losses)[:TERMS]
     )
     return (
         f"{facts_html(found.facts)}{returns_chart(found)}"
         f'<details><summary>Losses by term</summary><div class="multiples">{charts}</div></details>'
         f"<details><summary>The whole configuration</summary>{facts_html(found.config)}</details>"
     )
+
+
+def of_term(found: History, name: str) -> list[Series]:
+    """On the batches learned from, and on episodes held out, where there are any."""
+    held_out = found.losses.get(f"held_out_{name}")
+    series = [Series("learned from", *found.losses[name], 0), *([Series("held out", *held_out, 1)] if held_out else [])]
+    return [one._replace(dots=len(one.x) == 1) for one in series]
 
 
 def returns_chart(found: History) -> str:

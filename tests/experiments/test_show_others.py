@@ -47,7 +47,7 @@ def test_data_without_an_environment(tmp_path: Path) -> None:
     about = json.loads((data / "data.json").read_text())
     (data / "data.json").write_text(json.dumps(about | {"env": None}))
     run = tmp_path / "run"
-    assert main(["train", "tiny", "--data", str(data), "--rounds", "1", "--out", str(run)]) == 0
+    assert main(["train", "tiny", "--data", str(data), "--rounds", "2", "--out", str(run)]) == 0
     page, found, figures = shown(run, tmp_path)
     assert "cannot be said where the task&#x27;s true dynamics are not known" in page
     assert "Purple: iLQR" in page
@@ -55,6 +55,8 @@ def test_data_without_an_environment(tmp_path: Path) -> None:
     moments = found["plan-map"][0]["moments"]
     assert all(moment["ilqr"] and moment["happened"] == [] for moment in moments)
     assert "linearity" in figures
+    assert "held out" in page
+    assert f"those of {data}" in page
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def test_lines_pass_through_their_points_and_leave_out_what_is_unknown() -> None
     heights = [float(point.partition(",")[2]) for point in points]
     assert heights[0] - heights[1] == pytest.approx((heights[0] - heights[2]) / 3, abs=0.02)
     assert "a &lt;b&gt;" in chart
+    assert "<span" in line_chart([Series("a", np.array([100000.0]), np.array([2.0]), 0, dots=True)], "updates")
     assert "no finite value" in line_chart([Series("a", x, np.full(4, np.nan))], "steps")
     assert "no finite value" in line_chart([Series("a", np.full(4, np.nan), x, dots=True)], "steps")
 
