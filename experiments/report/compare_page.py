@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
-from pathlib import Path
-from string import Template
 
 import numpy as np
 
-from experiments import provenance
 from experiments.comparison import Comparison, Row
 from experiments.evaluate import interval
 from experiments.ladder import RUNGS, Ladder
 from experiments.report.budget_chart import Curve, Point, budget_chart
+from experiments.report.document import document, made_by
 from experiments.report.interval_chart import Group, Line, Mark, interval_chart
 
-TEMPLATE, STYLE = (Path(__file__).with_name(name) for name in ("compare_page.html", "page.css"))
 COLOURS = 8
 COLUMNS = ("", "return", "95 %", "score", "against best", "predicted", "realised", "ms", "p90 ms", "model steps")
 RUNG_NAMES = {
@@ -36,13 +33,9 @@ def page(comparison: Comparison) -> str:
     seeds = f"seed{'s' * (len(comparison.seeds) > 1)} {', '.join(map(str, comparison.seeds))}"
     episodes = f"{comparison.episodes} episode{'s' * (comparison.episodes > 1)}"
     sections = [run_section(list(of_run), comparison) for _, of_run in groupby(rows, key=lambda row: row.model)]
-    return Template(TEMPLATE.read_text()).substitute(
-        style=STYLE.read_text(),
-        title=escape(f"Planners compared on {envs}"),
-        subtitle=escape(f"Same checkpoint, same start states, equal budgets · {episodes} for each of {seeds}"),
-        body="".join(sections) + left_out(comparison.left_out),
-        footer=footer(comparison),
-    )
+    subtitle = f"Same checkpoint, same start states, equal budgets · {episodes} for each of {seeds}"
+    body = "".join(sections) + left_out(comparison.left_out)
+    return document(f"Planners compared on {envs}", subtitle, body, footer(comparison), ["page.css"])
 
 
 def run_section(rows: list[Row], comparison: Comparison) -> str:
@@ -197,13 +190,10 @@ def left_out(sentences: Sequence[str]) -> str:
     return card("Left out", "What could not be compared, and why.", f"<ul>{listed}</ul>")
 
 
-def footer(comparison: Comparison) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
+def footer(comparison: Comparison) -> list[str]:
     several = " (cells were played by different code)" if len(comparison.commits) > 1 else ""
-    lines = [
+    return [
         "Intervals are 95 % BCa bootstrap intervals over episodes; the best was picked by its return, which flatters "
         "its lead a little.",
-        f"Code {', '.join(comparison.commits) or 'of no known commit'}{several} · {comparison.device} · "
-        f"{provenance.machine()} · {versions}",
+        made_by(f"{', '.join(comparison.commits)}{several}", comparison.device),
     ]
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import NamedTuple
 
 import numpy as np
 
 from experiments import provenance
+from experiments.report.document import document, made_by
 from experiments.report.show_linearity import Linear, foretelling, linear_html, linearity
 from experiments.report.show_map import Mapped, map_html, map_latents, r2
 from experiments.report.show_open_loop import Foresight, foresee, foresight_html, sentence
@@ -20,11 +20,13 @@ from experiments.report.show_training import History, history, history_html
 from experiments.report.show_traversals import Traversed, travel, traversed_html
 from worldmodel.insight.embedding import Method
 
-HERE = Path(__file__).parent
-TEMPLATE, STYLES = "show_page.html", ("page.css", "show.css")
+STYLES = ("page.css", "show.css")
 SCRIPTS = ("show.js", "show_map.js", "show_video.js", "show_plan.js")
-
-
+NOSCRIPT = (
+    '<noscript><p class="lead">The maps, the video and the plans need JavaScript; all else is here without it.</p>'
+    "</noscript>"
+)
+SCOPE = "Scores hold for these episodes alone; probes are fitted on four fifths of them and judged on the rest."
 DISCRETE = "<p>Actions are discrete: there is no slope for iLQR to follow.</p>"
 
 
@@ -118,14 +120,10 @@ def show(
 def page(runs: Sequence[Shown]) -> str:
     """The whole document."""
     tasks = ", ".join(dict.fromkeys(shown.seen.config.env for shown in runs))
-    return Template((HERE / TEMPLATE).read_text()).substitute(
-        title=escape(f"What was learnt of {tasks}"),
-        subtitle=escape(subtitle(runs)),
-        style="".join((HERE / name).read_text() for name in STYLES),
-        script="".join((HERE / name).read_text() for name in SCRIPTS),
-        body=summary(runs) + "".join(section_html(section, runs) for section in SECTIONS),
-        footer=footer(),
-    )
+    sections = "".join(section_html(section, runs) for section in SECTIONS)
+    footer = [SCOPE, made_by(provenance.commit())]
+    body = NOSCRIPT + summary(runs) + sections
+    return document(f"What was learnt of {tasks}", subtitle(runs), body, footer, STYLES, SCRIPTS)
 
 
 def subtitle(runs: Sequence[Shown]) -> str:
@@ -179,12 +177,3 @@ def reading(shown: Shown) -> list[str]:
         f"The belief tells {scores.features[best]} best (R² {r2(scores.linear[best])} by a line) and "
         f"{scores.features[worst]} worst ({r2(scores.linear[worst])}; {r2(scores.mlp[worst])} by a small network)."
     ]
-
-
-def footer() -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
-    lines = [
-        "Scores hold for these episodes alone; probes are fitted on four fifths of them and judged on the rest.",
-        f"Code {provenance.commit() or 'of no known commit'} · {provenance.machine()} · {versions}",
-    ]
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
