@@ -41,7 +41,7 @@ def offline(config: TrainConfig, path: Path, env: str | None) -> TrainConfig:
     """``config`` to learn from the data in ``path``; env: what --env says. Raises UserError where they do not fit."""
     source, of = read_source(path)
     if of is None and env is not None:
-        check_actions(source, env, config.size)
+        environment.require_actions(env, config.size, shapes(replace(config, data=source)), path)
     elif of is not None and not same_environment(of, env, config.env):
         raise UserError(
             f"Data and configuration must be of the same environment; {path} is of {of} ({source.action} action "
@@ -55,15 +55,6 @@ def same_environment(of: str, said: str | None, usual: str) -> bool:
     if said is None:
         return environment.kind(of) == environment.kind(usual)
     return of in (said, environment.resolve(said))
-
-
-def check_actions(source: DataSource, env: str, size: int) -> None:
-    wanted = environment.shapes(env, size).action
-    if source.action != wanted:
-        raise UserError(
-            f"Data of {env} must have {wanted} action dimensions; that in {source.path} has {source.action}. "
-            "Name the environment that it is of, or leave --env out."
-        )
 
 
 def moved(config: TrainConfig, path: Path) -> TrainConfig:

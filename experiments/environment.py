@@ -34,6 +34,11 @@ class Shapes(NamedTuple):
     state: int
     discrete: bool = False
 
+    @property
+    def actions(self) -> str:
+        """E.g. ``2 action dimensions``, ``3 choices``."""
+        return f"{self.action} choices" if self.discrete else f"{self.action} action dimensions"
+
 
 class Facts(NamedTuple):
     """steps: decisions until an episode is truncated."""
@@ -63,6 +68,17 @@ def single(name: str, size: int) -> Any:
 
 def shapes(name: str, size: int) -> Shapes:
     return facts(name, size).shapes
+
+
+def require_actions(name: str, size: int, data: Shapes, place: object) -> None:
+    """Raises UserError where ``data``, which lies in ``place``, cannot be of the environment."""
+    wanted = shapes(name, size)
+    if wanted.actions != data.actions:
+        hint = " Choices are stored as one-hot." if wanted.discrete else ""
+        raise UserError(
+            f"Data of {name} must have {wanted.actions}; that in {place} has {data.actions}.{hint} Name the "
+            "environment that it is of, or leave --env out."
+        )
 
 
 def episode_steps(name: str, size: int) -> int:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from experiments import environment, provenance
 from experiments.data_source import Stored
+from experiments.environment import Shapes
 from experiments.errors import UserError
 from worldmodel import npz_episodes
 from worldmodel.data_folder import About, DataFolder, create, is_test, split
@@ -67,22 +68,27 @@ def about(folder: Path, files: Files, layout: Layout, env: str | None) -> About:
     """Raises UserError where the episodes cannot be of ``env``, or none is left to train on."""
     first, count = files.forms[0], len(files.paths)
     height, width, channels = first.observation
-    if env is not None and (wanted := environment.shapes(env, height).action) != first.action:
-        raise UserError(
-            f"Data of {env} must have {wanted} action dimensions; that in {folder} has {first.action}. "
-            "Name the environment that it is of, or leave --env out."
-        )
     try:
+        discrete = choices(files, layout, env, height)
         split(count, files.share)
     except ValueError as error:
         raise UserError(str(error)) from error
+    widths = first.action, first.state
+    if env is not None:
+        environment.require_actions(env, height, Shapes((height, width, channels), *widths, discrete), folder)
     rows = [0, 0]
     for number, form in enumerate(files.forms):
         rows[is_test(number, files.share)] += form.rows
     shape = (height, width, channels)
     source = {"folder": str(folder), **layout._asdict()}
-    widths = first.action, first.state
-    return About(env, "imported", 0, count, files.share, rows[0], rows[1], shape, *widths, False, source, versions())
+    return About(env, "imported", 0, count, files.share, rows[0], rows[1], shape, *widths, discrete, source, versions())
+
+
+def choices(files: Files, layout: Layout, env: str | None, size: int) -> bool:
+    """Whether actions are choices, which the files tell, unless ``env`` is known to take numbers. Raises ValueError."""
+    if files.forms[0].action < 2 or (env is not None and not environment.shapes(env, size).discrete):
+        return False
+    return all(npz_episodes.one_hot(path, layout) for path in files.paths)
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Episodes as ``.npz`` files, one each, in the layout that PlaNet and the first two Dreamers write.
 
     image        [rows, height, width, channel] uint8
-    action       [rows, action] in [-1, 1]; action[t] led to image[t], so action[0] is zeros
+    action       [rows, action] in [-1, 1]; action[t] led to image[t], so action[0] is zeros; choices as one-hot
     reward       [rows], came with image[t]
     is_terminal  [rows] bool, or discount [rows], 0 where the episode terminated
     is_first     [rows] bool, row 0 alone
@@ -50,6 +50,11 @@ def read_form(path: Path) -> Form:
                 f"{path.name} must hold {', '.join(REQUIRED)}; it holds {', '.join(shapes) or 'nothing'}. "
                 "Rename its fields, one episode per file."
             )
+    if len(shapes["action"]) == 1:
+        raise ValueError(
+            f"action in {path.name} must have the axes [rows, action]; the shape {shapes['action']} came. Write "
+            "choices as one-hot, numpy.eye(count)[action], and numbers as action[:, None]."
+        )
     for name, axes in (("image", "rows, height, width, channel"), ("action", "rows, action"), ("reward", "rows")):
         if len(shapes[name]) != axes.count(",") + 1:
             raise ValueError(
@@ -57,6 +62,17 @@ def read_form(path: Path) -> Form:
             )
     state = shapes.get("state", (0, 0))
     return Form(shapes["image"][0], shapes["image"][1:], shapes["action"][1], state[1] if len(state) == 2 else 0)
+
+
+def one_hot(path: Path, layout: Layout) -> bool:
+    """Whether the actions in ``path`` are choices: a one among zeros in every row. Raises ValueError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            action = stored["action"]
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise ValueError(f"{path.name} must hold numbers in action; it cannot be read: {error}.") from error
+    made = action[:-1] if layout.actions_taken_at else action[1:]  # the other row's action was never executed
+    return bool(np.isin(made, (0, 1)).all() and (made.sum(1) == 1).all())
 
 
 def headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:

@@ -45,8 +45,9 @@ class Show:
 class Import:
     """Make a data folder of a folder of .npz episodes (PlaNet's and Dreamer's layout).
 
-    Each file holds one episode: image [rows, height, width, channel] uint8, action [rows, action] in [-1, 1], reward
-    [rows]; is_terminal or discount, is_first and state if there are any. The files may lie in folders train and test.
+    Each file holds one episode: image [rows, height, width, channel] uint8, action [rows, action] in [-1, 1], choices
+    as one-hot, reward [rows]; is_terminal or discount, is_first and state if there are any. The files may lie in
+    folders train and test.
     """
 
     folder: tyro.conf.Positional[Path]
@@ -144,7 +145,8 @@ def heading(path: Path, stored: Stored) -> str:
     layout, about = stored.train.layout, stored.about
     size = "×".join(map(str, layout.observation_shape))
     what = "" if about is None else f"{about.env or 'no known environment'}, "
-    line = f"{path}: {what}images of {size}, {layout.action_size} action and {layout.state_size} state dimensions"
+    actions = "choices" if about and about.discrete else "action"
+    line = f"{path}: {what}images of {size}, {layout.action_size} {actions} and {layout.state_size} state dimensions"
     if about is None:
         return line
     missing = about.episodes - stored.train.position() - (stored.test.position() if stored.test else 0)
