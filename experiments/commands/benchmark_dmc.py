@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from experiments.dmc_cells import Cell
 from experiments.errors import UserError
 from experiments.launchers.choice import choose
 from experiments.launchers.interface import Launcher
+from experiments.launchers.outcomes import SomeFailed, tell_each
 from experiments.published_dmc import COLUMNS, PUBLISHED
 from experiments.report.curves import curves
 from worldmodel.durable import write_whole
@@ -55,10 +54,6 @@ class Arguments:
     """Cells side by side with --launcher processes, one thread each; 1 if not given."""
 
 
-class CellsFailed(RuntimeError):
-    """Some cells came to no result."""
-
-
 def run(argv: list[str]) -> None:
     """Raises UserError for what cannot be, before anything is played."""
     arguments = tyro.cli(Arguments, prog="worldmodel benchmark dmc", args=argv)
@@ -71,7 +66,7 @@ def run(argv: list[str]) -> None:
     if results := [found for cell in wanted if (found := dmc_cells.read(cell))]:
         report(arguments.out, results)
     if failed:
-        raise CellsFailed(f"{failed} of {len(wanted)} cells failed, see above; the same command goes on with them.")
+        raise SomeFailed(f"{failed} of {len(wanted)} cells failed, see above; the same command goes on with them.")
 
 
 def cells(arguments: Arguments) -> list[Cell]:
@@ -103,19 +98,15 @@ def play_all(wanted: list[Cell], launcher: Launcher) -> int:
     stored = {cell: found for cell in wanted if (found := dmc_cells.read(cell))}
     for cell, found in stored.items():
         print(line(cell, found))
-    failed = 0
-    with closing(launcher.run(dmc_cells.play, [cell for cell in wanted if cell not in stored])) as played:
-        for cell, result in played:
-            try:
-                print(line(cell, result()), flush=True)
-            except Exception as error:  # the other cells are worth their own time
-                failed += 1
-                print(f"{cell.task} seed {cell.seed} failed: {error}", file=sys.stderr, flush=True)
-    return failed
+    return tell_each(launcher, dmc_cells.play, [cell for cell in wanted if cell not in stored], title, line)
+
+
+def title(cell: Cell) -> str:
+    return f"{cell.task} seed {cell.seed}"
 
 
 def line(cell: Cell, result: dict[str, Any]) -> str:
-    return f"{cell.task} seed {cell.seed}: return {result['return_mean']:.0f}"
+    return f"{title(cell)}: return {result['return_mean']:.0f}"
 
 
 def report(out: Path, found: list[dict[str, Any]]) -> None:

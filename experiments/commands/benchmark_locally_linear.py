@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.errors import UserError
+from experiments.launchers.choice import choose
+from experiments.launchers.interface import Launcher
+from experiments.launchers.outcomes import SomeFailed, tell_each
 from experiments.locally_linear.recipes import RECIPES, recipe
 from experiments.locally_linear.results import Models, measure, stored, summary, write_table
 from experiments.progress import clock
@@ -25,8 +28,8 @@ RESULTS = "locally-linear.json"
 class Arguments:
     """The table of PC3, PCC and SOLAR: models learned from scattered transitions, iLQR to a goal image.
 
-    The percentage of steps in the goal region over ten starts, mean of all models. Each model is one file of --out; a
-    run that was stopped goes on with those that are missing.
+    The percentage of steps in the goal region over ten starts, mean of all models. Each task and model is one file of
+    --out; a run that was stopped goes on with those that are missing.
     """
 
     tasks: tuple[str, ...] = tuple(RECIPES)
@@ -35,6 +38,11 @@ class Arguments:
     """How many, with seeds 0, 1, ..."""
     out: Path = Path("runs/locally-linear")
     """Folder of the results and of the latents' maps."""
+    launcher: str = "processes"
+    """Where models are learned: processes, slurm or ray with options, see `worldmodel benchmark dmc --help`. What tasks
+    share of one seed is learned once, so that a job is all tasks of a seed."""
+    processes: int | None = None
+    """Seeds side by side with --launcher processes; 1 if not given."""
     table: Path | None = None
     """Where the summary goes as JSON; tasks that it holds and that are not run stay. None: into --out."""
 
@@ -43,12 +51,14 @@ def run(argv: list[str]) -> None:
     """Raises UserError."""
     arguments = tyro.cli(Arguments, prog="worldmodel benchmark locally-linear", args=argv)
     check(arguments)
-    torch.set_num_threads(1)
+    launcher = choose(arguments.launcher, arguments.processes, arguments.out.absolute() / "jobs")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    results = run_all(arguments)
-    rows = summary(results)
+    failed = learn_all(arguments, launcher)
+    rows = summary({task: found_of(arguments, task) for task in arguments.tasks})
     Console().print(table(rows))
     write_table(arguments.table or arguments.out / RESULTS, rows)
+    if failed:
+        raise SomeFailed(f"The models of {failed} seeds failed, see above; the same command goes on with them.")
 
 
 def check(arguments: Arguments) -> None:
@@ -58,22 +68,47 @@ def check(arguments: Arguments) -> None:
         raise UserError(f"At least one model is needed; --models {arguments.models} came.")
 
 
-def run_all(arguments: Arguments) -> dict[str, list[dict[str, Any]]]:
-    """All tasks and models, those that are there already read from their files."""
-    results: dict[str, list[dict[str, Any]]] = {task: [] for task in arguments.tasks}
-    total, done, started = len(results) * arguments.models, 0, time.monotonic()
-    fresh = 0
-    for seed in range(arguments.models):
-        models: Models = {}
-        for task in results:
-            found = stored(arguments.out, task, seed)
-            if found is None:
-                found, fresh = measure(arguments.out, task, seed, Line(task, seed), models), fresh + 1
-            results[task].append(found)
-            done += 1
-            left = (time.monotonic() - started) / fresh * (total - done) if fresh else 0
-            print(f"{done}/{total} · {task} model {seed}: {found['mean']:.1f} % · {clock(left)} left", flush=True)
-    return results
+@dataclass(frozen=True)
+class Seed:
+    """What is learned at once: the models of one seed, those that are not in ``out`` yet."""
+
+    out: Path
+    tasks: tuple[str, ...]
+    number: int
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(task for task in self.tasks if stored(self.out, task, self.number) is None)
+
+
+def learn_all(arguments: Arguments, launcher: Launcher) -> int:
+    """Learn what is missing, and tell of each seed. Returns how many failed."""
+    seeds = [Seed(arguments.out.absolute(), arguments.tasks, number) for number in range(arguments.models)]
+    todo, started, done = [seed for seed in seeds if seed.missing], time.monotonic(), 0
+
+    def line(seed: Seed, means: dict[str, float]) -> str:
+        nonlocal done
+        done += 1
+        left = (time.monotonic() - started) / done * (len(todo) - done)
+        said = ", ".join(f"{task} {mean:.1f} %" for task, mean in means.items())
+        return f"{done}/{len(todo)} · seed {seed.number}: {said} · {clock(left)} left"
+
+    return tell_each(launcher, learn_seed, todo, lambda seed: f"seed {seed.number}", line)
+
+
+def learn_seed(seed: Seed) -> dict[str, float]:
+    """Percentage by task, of those that were missing."""
+    torch.set_num_threads(1)
+    models: Models = {}
+    return {
+        task: measure(seed.out, task, seed.number, Line(task, seed.number), models)["mean"] for task in seed.missing
+    }
+
+
+def found_of(arguments: Arguments, task: str) -> list[dict[str, Any]]:
+    """All results of a task that there are."""
+    found = (stored(arguments.out, task, number) for number in range(arguments.models))
+    return [one for one in found if one is not None]
 
 
 @dataclass

@@ -145,6 +145,7 @@ def test_the_command_writes_results_maps_and_table_and_goes_on_where_it_was(tiny
     assert cli.main(words) == 0
     (tmp_path / "planar-1.json").write_text("{}")
     assert cli.main(words) == 1
+    assert "The models of 1 seeds failed" in capsys.readouterr().err
 
 
 def test_unknown_benchmark_and_task_are_refused(capsys):
@@ -152,6 +153,8 @@ def test_unknown_benchmark_and_task_are_refused(capsys):
     assert "Did you mean 'locally-linear'?" in capsys.readouterr().err
     assert cli.main(["benchmark", "locally-linear", "--tasks", "plenar"]) == 2
     assert "Did you mean 'planar'?" in capsys.readouterr().err
+    assert cli.main(["benchmark", "locally-linear", "--launcher", "slrum"]) == 2
+    assert "Did you mean 'slurm'?" in capsys.readouterr().err
 
 
 def test_interval_of_one_model_is_none_and_of_equal_ones_a_point():
