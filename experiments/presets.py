@@ -7,7 +7,7 @@ from experiments.errors import unknown
 from worldmodel.build import ModelConfig
 
 PRESETS = {
-    "pendulum": TrainConfig(env="pendulum"),
+    "pendulum": TrainConfig(env="pendulum", model=ModelConfig(images="fine")),
     "cartpole": TrainConfig(env="cartpole", rounds=40, updates=250, model=ModelConfig(images="fine")),
     "planar": TrainConfig(env="planar", rounds=16, updates=200, model=ModelConfig(images="fine")),
     "dmc": TrainConfig(  # a task of the control suite from 100,000 frames: 10 + 18 · 5 episodes of 1000 control steps

@@ -45,11 +45,11 @@ def test_planet_is_the_default() -> None:
 
 def test_the_name_gives_the_parts_and_options_change_them() -> None:
     found = parse(["pendulum", "--model", "slac", "--model.encoder", "recurrent", "--batch", "4"]).config
-    expected = as_published("slac", ModelConfig())
+    expected = as_published("slac", preset("pendulum").model)
     assert asdict(found.model) == asdict(expected) | {"encoder": "recurrent"}
     assert found.batch == 4
     assert parse(["pendulum", "--model.encoder=frame", "--model=e2c"]).config.model == as_published(
-        "e2c", ModelConfig()
+        "e2c", preset("pendulum").model
     )
 
 
