@@ -52,7 +52,7 @@ class Networks(NamedTuple):
 def networks(images: str, size: int) -> Networks:
     torch.manual_seed(0)
     config = ModelConfig(images=images)  # type: ignore[arg-type]
-    return Networks(*image_networks(config, size, 3, LATENT))
+    return Networks(*image_networks(config, size, 3, 3, LATENT))
 
 
 def data(size: int) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,17 @@ MODELS = {
     "e2c": ModelPreset("Watter 2015", PAIRS | {"objective": "e2c", "consistency": 0.25}),
     "pcc": ModelPreset("Levine 2020", PAIRS | {"objective": "pcc", "beta": 0.01, "consistency": 7.0, "curvature": 1.0}),
     "pc3": ModelPreset("Shu 2020", PAIRS | {"objective": "pc3", "consistency": 1.0, "curvature": 7.0}),
+    "pose": ModelPreset(  # docs/locally-linear.md
+        "here, after Shu 2020",
+        PAIRS
+        | {
+            "encoder": "pose",
+            "objective": "predictive",
+            "consistency": 0.3,
+            "curvature": 10.0,
+            "curvature_radius": 0.3,
+        },
+    ),
 }
 
 

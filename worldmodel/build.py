@@ -14,6 +14,7 @@ from worldmodel.dynamics.rssm import RSSM
 from worldmodel.dynamics.ssm import SSM
 from worldmodel.dynamics.two_level import TwoLevelSSM
 from worldmodel.encoders.frame import FrameEncoder
+from worldmodel.encoders.pose import PoseEncoder, require_stack
 from worldmodel.encoders.recurrent import RecurrentEncoder
 from worldmodel.encoders.state import StateEncoder
 from worldmodel.encoders.transformer import TransformerEncoder
@@ -26,9 +27,10 @@ from worldmodel.objectives.e2c import E2C
 from worldmodel.objectives.elbo import Elbo
 from worldmodel.objectives.pc3 import PC3
 from worldmodel.objectives.pcc import PCC
+from worldmodel.objectives.predictive import Predictive
 from worldmodel.sequence_vae import Dynamics, Encoder, Objective, SequenceVAE
 
-OBJECTIVES = {"elbo": Elbo, "e2c": E2C, "pcc": PCC, "pc3": PC3}
+OBJECTIVES = {"elbo": Elbo, "e2c": E2C, "pcc": PCC, "pc3": PC3, "predictive": Predictive}
 RECURRENT = ("rssm", "categorical", "deterministic")  # those with a deterministic state
 
 
@@ -53,11 +55,11 @@ class ModelConfig:
     """Smallest standard deviation of the latent's normals; the kernels hold that of the rssm."""
     hidden: int = 128
     """Width of the hidden layers."""
-    encoder: Literal["state", "frame", "recurrent", "transformer"] = "state"
+    encoder: Literal["state", "frame", "recurrent", "transformer", "pose"] = "state"
     """What the posterior sees: the model's own past and the frame; a stack of frames alone; frames and actions through
-    a GRU, or through a causal transformer."""
+    a GRU, or through a causal transformer; where things are, each frame by itself, and how that changed."""
     stack: int = 1
-    """How many frames the frame encoder sees."""
+    """How many frames the frame encoder sees; or the pose encoder: one, or two, whose change is half of stoch."""
     window: int = 16
     """How many rows back a layer of the transformer attends."""
     layers: int = 2
@@ -77,16 +79,21 @@ class ModelConfig:
     """Standard deviation of the Gaussian pixel likelihood, pixels in [0, 1]."""
     reward_std: float = 0.1
     """Standard deviation of the reward likelihood."""
-    objective: Literal["elbo", "e2c", "pcc", "pc3"] = "elbo"
-    """What is minimised: the bound of a sequence, or terms of pairs of frames, for locally linear models."""
+    objective: Literal["elbo", "e2c", "pcc", "pc3", "predictive"] = "elbo"
+    """What is minimised: the bound of a sequence, or terms of pairs of frames, for locally linear models (predictive:
+    those of pc3 on poses of unit covariance)."""
     beta: float = 1.0
     """Weight of the KL (elbo), or of that to a standard normal (e2c, pcc)."""
     consistency: float = 0.25
-    """Weight of what holds the encoder against the dynamics (e2c, pcc, pc3)."""
+    """Weight of what holds the encoder against the dynamics (e2c, pcc, pc3, predictive)."""
     curvature: float = 1.0
-    """Weight of what is left of the dynamics beside a straight line (pcc, pc3)."""
+    """Weight of what is left of the dynamics beside a straight line (pcc, pc3, predictive)."""
     curvature_radius: float = 0.1
     """How far that looks, in the latent and in the action."""
+    spread: float = 0.5
+    """Weight of what holds mean 0 and covariance 1 (predictive)."""
+    slowness: float = 0.0
+    """Weight of the squared change of the pose (predictive)."""
     free_nats: float = 1.0
     """KL per step below which the KL is not penalised."""
     balance: float = 0.8
@@ -107,15 +114,20 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int, d
     """The model for images ``observation = (height, width, channel)`` and ``action`` action dimensions (or choices)."""
     size = require_square(observation)
     family = choose_family(config)
-    channels, latent = observation[2], config.stoch + (config.deter if config.dynamics in RECURRENT else 0)
-    image, decoder = image_networks(config, size, channels, latent)
+    latent = config.stoch + (config.deter if config.dynamics in RECURRENT else 0)
+    shown = frames_shown(config, observation[2])
+    image, decoder = image_networks(config, size, observation[2] // shown, observation[2], latent)
+    if config.encoder == "pose":
+        encoder: Encoder = pose_encoder(config, image, observation, family, shown)
+    else:
+        encoder = choose_encoder(config, image, action, family.statistics, context_width(config, action))
     return SequenceVAE(
-        choose_encoder(config, image, action, family.statistics, context_width(config, action)),
+        encoder,
         choose_dynamics(config, family, action),
         decoder,
         Heads(latent, config.hidden),
         observation,
-        choose_objective(config),
+        choose_objective(config, shown),
         Bernoulli() if config.likelihood == "bernoulli" else Gaussian(config.image_std),
         config.reward_std,
         discrete,
@@ -172,7 +184,7 @@ def choose_encoder(config: ModelConfig, image: nn.Module, action: int, statistic
     """statistics: what the dynamics' family takes. context: what its prior sees."""
     if config.stack != 1 and config.encoder != "frame":
         raise ValueError(
-            f"Only the frame encoder sees a stack; stack={config.stack} and encoder={config.encoder} came. "
+            f"Only the frame and the pose encoder see a stack; stack={config.stack} and encoder={config.encoder} came. "
             "Leave stack at 1 for an encoder that remembers, or take the frame encoder."
         )
     hidden = config.hidden
@@ -185,14 +197,37 @@ def choose_encoder(config: ModelConfig, image: nn.Module, action: int, statistic
     return StateEncoder(image, hidden, context, statistics, hidden)
 
 
-def choose_objective(config: ModelConfig) -> Objective:
+def frames_shown(config: ModelConfig, channels: int) -> int:
+    """How many frames the pose encoder finds in one observation: two where it has two channels (`envs.task.Task`)."""
+    return 2 if config.encoder == "pose" and channels == 2 else 1
+
+
+def pose_encoder(
+    config: ModelConfig, image: nn.Module, observation: tuple[int, int, int], family: Family, shown: int
+) -> PoseEncoder:
+    if not isinstance(family, NormalLatent):
+        raise ValueError(
+            f"Poses are numbers, which a latent of dynamics={config.dynamics} does not hold. "
+            "Take dynamics with a normal latent, e.g. locally-linear."
+        )
+    require_stack(config.stack, shown)
+    if family.stoch % config.stack:
+        raise ValueError(
+            f"Pose and its change share the latent evenly; {family.stoch} dimensions and stack={config.stack} came. "
+            "Make it even, or take stack=1."
+        )
+    height, width, channels = observation
+    frame, pose = (channels // shown, height, width), family.stoch // config.stack
+    return PoseEncoder(image, frame, config.hidden, pose, config.stack, shown, config.hidden)
+
+
+def choose_objective(config: ModelConfig, shown: int) -> Objective:
     if config.objective == "elbo":
         require_kl_ahead(config)
     else:
         require_pairs(config)
-    kind = OBJECTIVES[config.objective]
-    numbers = {field.name: getattr(config, field.name) for field in fields(kind) if field.name != "incomplete"}
-    return kind(**numbers) if kind is Elbo else kind(**numbers, incomplete=config.stack - 1)
+    kind, own = OBJECTIVES[config.objective], {"pose": config.stoch // config.stack, "incomplete": config.stack - shown}
+    return kind(**{field.name: own.get(field.name, getattr(config, field.name, None)) for field in fields(kind)})
 
 
 def require_kl_ahead(config: ModelConfig) -> None:
@@ -214,6 +249,11 @@ def require_pairs(config: ModelConfig) -> None:
             "The objective e2c pushes a whole normal through locally linear dynamics; "
             f"dynamics={config.dynamics} came. Take locally-linear dynamics, or the objective pcc or elbo."
         )
+    if config.objective == "predictive" and config.encoder != "pose":
+        raise ValueError(
+            f"The objective predictive shapes a pose and its change; encoder={config.encoder} came. "
+            "Take the pose encoder, or the objective pc3."
+        )
     if config.encoder == "state":
         raise ValueError(
             f"With the objective {config.objective} the encoder must not see the latent before it, with which it is "
@@ -221,19 +261,22 @@ def require_pairs(config: ModelConfig) -> None:
         )
 
 
-def image_networks(config: ModelConfig, size: int, channels: int, latent: int) -> tuple[nn.Module, nn.Module]:
+def image_networks(
+    config: ModelConfig, size: int, seen: int, channels: int, latent: int
+) -> tuple[nn.Module, nn.Module]:
+    """Encoder of images of ``seen`` channels, decoder of those of ``channels``."""
     if config.images == "conv":
         return (
-            ConvEncoder(size, channels, config.hidden, config.width),
+            ConvEncoder(size, seen, config.hidden, config.width),
             ConvDecoder(latent, size, channels, config.width),
         )
     if config.images == "fine":
         return (
-            FineEncoder(size, channels, config.hidden, config.patch, config.width),
+            FineEncoder(size, seen, config.hidden, config.patch, config.width),
             FineDecoder(latent, size, channels, config.hidden, config.patch, config.width),
         )
     return (
-        PatchEncoder(size, channels, config.hidden, config.patch, config.width),
+        PatchEncoder(size, seen, config.hidden, config.patch, config.width),
         PatchDecoder(latent, size, channels, config.hidden, config.patch, config.width),
     )
 

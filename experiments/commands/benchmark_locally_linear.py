@@ -18,7 +18,7 @@ from experiments.launchers.choice import choose
 from experiments.launchers.interface import Launcher
 from experiments.launchers.outcomes import SomeFailed, tell_each
 from experiments.locally_linear.recipes import RECIPES, recipe
-from experiments.locally_linear.results import Models, measure, stored, summary, write_table
+from experiments.locally_linear.results import Cell, Models, measure, stored, summary, write_table
 from experiments.progress import clock
 
 RESULTS = "locally-linear.json"
@@ -36,6 +36,8 @@ class Arguments:
     """planar, balance, swingup, cartpole, threelink."""
     models: int = 10
     """How many, with seeds 0, 1, ..."""
+    model: str | None = None
+    """e2c, pcc or pc3: the published encoder, objective and latent in the place of ours, all else the same."""
     out: Path = Path("runs/locally-linear")
     """Folder of the results and of the latents' maps."""
     launcher: str = "processes"
@@ -44,7 +46,8 @@ class Arguments:
     processes: int | None = None
     """Seeds side by side with --launcher processes; 1 if not given."""
     table: Path | None = None
-    """Where the summary goes as JSON; tasks that it holds and that are not run stay. None: into --out."""
+    """Where the summary goes as JSON; tasks that it holds and that are not run stay. None: into --out, under the
+    model's name."""
 
 
 def run(argv: list[str]) -> None:
@@ -55,15 +58,16 @@ def run(argv: list[str]) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     failed = learn_all(arguments, launcher)
     rows = summary({task: found_of(arguments, task) for task in arguments.tasks})
-    Console().print(table(rows))
-    write_table(arguments.table or arguments.out / RESULTS, rows)
+    Console().print(table(rows, arguments.model))
+    name = f"{arguments.model}-{RESULTS}" if arguments.model else RESULTS
+    write_table(arguments.table or arguments.out / name, rows)
     if failed:
         raise SomeFailed(f"The models of {failed} seeds failed, see above; the same command goes on with them.")
 
 
 def check(arguments: Arguments) -> None:
     for task in arguments.tasks:
-        recipe(task)
+        recipe(task, arguments.model)
     if arguments.models < 1:
         raise UserError(f"At least one model is needed; --models {arguments.models} came.")
 
@@ -74,16 +78,19 @@ class Seed:
 
     out: Path
     tasks: tuple[str, ...]
+    model: str | None
     number: int
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        return tuple(task for task in self.tasks if stored(self.out, task, self.number) is None)
+    def missing(self) -> tuple[Cell, ...]:
+        cells = (Cell(task, self.model, self.number) for task in self.tasks)
+        return tuple(cell for cell in cells if stored(self.out, cell) is None)
 
 
 def learn_all(arguments: Arguments, launcher: Launcher) -> int:
     """Learn what is missing, and tell of each seed. Returns how many failed."""
-    seeds = [Seed(arguments.out.absolute(), arguments.tasks, number) for number in range(arguments.models)]
+    where, tasks, model = arguments.out.absolute(), arguments.tasks, arguments.model
+    seeds = [Seed(where, tasks, model, number) for number in range(arguments.models)]
     todo, started, done = [seed for seed in seeds if seed.missing], time.monotonic(), 0
 
     def line(seed: Seed, means: dict[str, float]) -> str:
@@ -100,14 +107,12 @@ def learn_seed(seed: Seed) -> dict[str, float]:
     """Percentage by task, of those that were missing."""
     torch.set_num_threads(1)
     models: Models = {}
-    return {
-        task: measure(seed.out, task, seed.number, Line(task, seed.number), models)["mean"] for task in seed.missing
-    }
+    return {cell.task: measure(seed.out, cell, Line(cell), models)["mean"] for cell in seed.missing}
 
 
 def found_of(arguments: Arguments, task: str) -> list[dict[str, Any]]:
     """All results of a task that there are."""
-    found = (stored(arguments.out, task, number) for number in range(arguments.models))
+    found = (stored(arguments.out, Cell(task, arguments.model, number)) for number in range(arguments.models))
     return [one for one in found if one is not None]
 
 
@@ -115,23 +120,20 @@ def found_of(arguments: Arguments, task: str) -> list[dict[str, Any]]:
 class Line:
     """Says how training goes, with the time left of this model."""
 
-    task: str
-    seed: int
+    cell: Cell
     started: float = 0.0
 
     def __call__(self, update: int, losses: dict[str, float]) -> None:
         self.started = self.started or time.monotonic()
-        updates = RECIPES[self.task].updates
+        updates = recipe(self.cell.task, self.cell.model).updates
         if update % 500 == 0 or update == updates:
             shown = " ".join(f"{name} {value:.3g}" for name, value in losses.items())
             left = (time.monotonic() - self.started) / update * (updates - update)
-            print(
-                f"{self.task} model {self.seed} · update {update}/{updates} · {shown} · {clock(left)} left", flush=True
-            )
+            print(f"{self.cell.name} · update {update}/{updates} · {shown} · {clock(left)} left", flush=True)
 
 
-def table(rows: dict[str, dict[str, float | int]]) -> Table:
-    shown = Table("task", "ours", "95 %", "models", "PC3", "PCC", "SOLAR", box=box.SIMPLE)
+def table(rows: dict[str, dict[str, float | int]], model: str | None) -> Table:
+    shown = Table("task", f"{model} here" if model else "ours", "95 %", "models", "PC3", "PCC", "SOLAR", box=box.SIMPLE)
     for task, row in rows.items():
         span = f"{row['low']:.1f} to {row['high']:.1f}" if row["low"] == row["low"] else "one model"
         published = (f"{row[name]:.1f}" for name in ("pc3", "pcc", "solar"))

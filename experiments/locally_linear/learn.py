@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,11 @@ import envs
 from experiments.locally_linear.recipes import Recipe
 from experiments.locally_linear.transitions import Transitions
 from experiments.seeds import torch_generator
-from worldmodel.distributions import NormalLatent
-from worldmodel.dynamics.locally_linear import LocallyLinear
+from worldmodel.build import build
+from worldmodel.distributions import Normal
 from worldmodel.encoders.pose import PoseEncoder
-from worldmodel.fit import NonFiniteLoss
-from worldmodel.heads import Heads
-from worldmodel.images import PatchDecoder, PatchEncoder
+from worldmodel.fit import LOGGED_ONLY, NonFiniteLoss
 from worldmodel.interface import State
-from worldmodel.likelihoods import Bernoulli
 from worldmodel.objectives.predictive import Predictive
 from worldmodel.replay import Batch
 from worldmodel.sequence_vae import Posterior, SequenceVAE, Window
@@ -30,80 +27,126 @@ FINAL = 0.025  # of the learning rate
 ALL_TOGETHER = 1_000  # frames that the first poses are standardized on
 
 Told = Callable[[int, dict[str, float]], None]
+Terms = dict[str, Tensor]
 
 
-def build(recipe: Recipe, seed: int) -> SequenceVAE:
-    """The model before training. Its decoder and heads are never trained here: control does not ask them."""
+def begin(recipe: Recipe, seed: int) -> SequenceVAE:
+    """The model before training."""
     task = envs.goal_tasks()[recipe.learn]
-    latent = NormalLatent(recipe.pose * task.channels, recipe.min_std)
-    weights = (recipe.consistency, recipe.curvature, recipe.curvature_radius, recipe.spread, recipe.slowness)
     with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
         torch.manual_seed(torch_generator(seed, "weights").initial_seed())
-        image = PatchEncoder(task.size, 1, recipe.features, width=recipe.width)
-        return SequenceVAE(
-            PoseEncoder(image, task.size, recipe.features, recipe.pose, task.channels, recipe.hidden),
-            LocallyLinear(latent, task.action_size, recipe.hidden),
-            PatchDecoder(latent.stoch, task.size, task.channels),
-            Heads(latent.stoch, recipe.hidden),
-            (task.size, task.size, task.channels),
-            Predictive(recipe.pose, *weights),
-            Bernoulli(),
-            reward_std=1.0,
-        )
+        return build(recipe.model, (task.size, task.size, task.channels), task.action_size)
 
 
 def learn(recipe: Recipe, data: Transitions, seed: int, told: Told) -> SequenceVAE:
     """Train on all of ``data``; told: the update and its losses, every so often. Raises NonFiniteLoss."""
-    model, batches, noise = build(recipe, seed), torch_generator(seed, "batches"), torch_generator(seed, "noise")
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
-    pose_encoder(model).standardize(as_float(data.frames[data.shown[:ALL_TOGETHER, 0, -1]]))
-    for update in range(1, recipe.updates + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * annealed(update / recipe.updates)
-        chosen = torch.randint(len(data.action), (recipe.batch,), generator=batches)
-        terms = losses(model, data.only(chosen), noise)
-        loss = torch.stack(list(terms.values())).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        if not torch.isfinite(loss + norm):
-            raise NonFiniteLoss(f"Losses must be finite; at update {update} they are {terms}. Try another seed.")
-        optimizer.step()
-        if update % LOG_EVERY == 0:
-            told(update, {name: term.item() for name, term in terms.items()})
+    model, batches, noise = begin(recipe, seed), torch_generator(seed, "batches"), torch_generator(seed, "noise")
+    if isinstance(model.encoder, PoseEncoder):
+        model.encoder.standardize(as_float(data.frames[data.shown[:ALL_TOGETHER, 0, -1]])[:, None])
+    descend(recipe, model.parameters(), recipe.updates, told, lambda: losses(model, some(recipe, data, batches), noise))
+    if recipe.settling:
+        latents = encoded(model, data)
+        descend(
+            recipe,
+            model.dynamics.parameters(),  # type: ignore[attr-defined]
+            recipe.settling,
+            told,
+            lambda: prediction(model, latents, data.action, recipe.batch, batches),
+        )
     return model.eval().requires_grad_(False)
 
 
-def losses(model: SequenceVAE, data: Transitions, noise: torch.Generator) -> dict[str, Tensor]:
-    """The objective's terms, mean over rows, of transitions all at once; each distinct frame is encoded once."""
+def descend(
+    recipe: Recipe, parameters: Iterable[nn.Parameter], updates: int, told: Told, terms: Callable[[], Terms]
+) -> None:
+    """So many updates by Adam, the learning rate falling by a cosine."""
+    parameters = list(parameters)
+    optimizer = torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
+    for update in range(1, updates + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * annealed(update / updates)
+        found = terms()
+        loss = torch.stack(list(found.values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(parameters, CLIP)
+        if not torch.isfinite(loss + norm):
+            raise NonFiniteLoss(f"Losses must be finite; at update {update} they are {found}. Try another seed.")
+        optimizer.step()
+        if update % LOG_EVERY == 0:
+            told(update, {name: term.item() for name, term in found.items()})
+
+
+def some(recipe: Recipe, data: Transitions, generator: torch.Generator) -> Transitions:
+    """A batch of ``data``."""
+    return data.only(torch.randint(len(data.action), (recipe.batch,), generator=generator))
+
+
+def losses(model: SequenceVAE, data: Transitions, noise: torch.Generator) -> Terms:
+    """The objective's terms, mean over rows, of transitions all at once."""
+    action = torch.stack([torch.zeros_like(data.action), data.action], dim=1)
+    drawn = torch.randn(*data.shown.shape[:2], model.sizes.stoch, generator=noise)
+    if isinstance(model.objective, Predictive):
+        terms = shaping(model, data, action, drawn)
+    else:
+        terms = model.losses(pairs(action, pictures(data)), drawn)
+    return {name: term.mean() for name, term in terms.items() if name not in LOGGED_ONLY}
+
+
+def shaping(model: SequenceVAE, data: Transitions, action: Tensor, noise: Tensor) -> Terms:
+    """Those of `model.losses` that make encoder and dynamics; control asks no decoder. Each frame is encoded once."""
     encoder, dynamics = pose_encoder(model), model.dynamics
     showing, where = torch.unique(data.shown, return_inverse=True)
-    poses = encoder.poses(as_float(data.frames[showing]))
-    posterior = dynamics.latent(encoder.statistics(poses, poses[where].flatten(-2)))
-    drawn = torch.randn(*data.shown.shape[:2], dynamics.stoch, generator=noise)
-    stoch = posterior.sample(drawn)
+    poses = encoder.poses(as_float(data.frames[showing])[:, None])[where].flatten(-2)
+    posterior = dynamics.latent(encoder.statistics(poses[..., :0], poses))
+    stoch = posterior.sample(noise)
     states = State(stoch[..., :0], stoch)
-    action = torch.stack([torch.zeros_like(data.action), data.action], dim=1)
     before = State(states.deter.roll(1, 1), torch.cat([torch.zeros_like(stoch[:, :1]), stoch[:, :1]], dim=1))
     prior = dynamics.prior(dynamics.advance(before, action)[1])
-    window = Window(pairs(action), stoch[..., :0], drawn, 0)
-    terms = model.objective(model, window, Posterior(states, posterior, prior))
-    return {name: term.mean() for name, term in terms.items()}
+    assert isinstance(model.objective, Predictive)
+    window = Window(pairs(action, action[..., None, None]), stoch[..., :0], noise, 0)
+    return model.objective.shape(model, window, Posterior(states, posterior, prior))
 
 
 @torch.no_grad()
-def held_out_contrast(model: SequenceVAE, data: Transitions, seed: int) -> float:
-    """Nats that the model tells of the next latent among those of the other transitions; at most log(count)."""
-    return -2 * losses(model, data, torch_generator(seed, "held out"))["contrast"].item()
+def encoded(model: SequenceVAE, data: Transitions, at_once: int = 500) -> Tensor:
+    """Mean latents ``[count, 2, latent]``."""
+    rest = torch.zeros(len(data.action), model.sizes.action)
+    rows = []
+    for some in torch.arange(len(data.action)).split(at_once):
+        seen = pictures(data.only(some)).flatten(0, 1)
+        nothing = model.initial(len(seen))
+        rows.append(model.filter(nothing, rest[:1].expand(len(seen), -1), seen).state.vector.unflatten(0, (-1, 2)))
+    return torch.cat(rows)
 
 
-def pairs(action: Tensor) -> Batch:
-    """Windows of two rows with nothing to look at: objectives ask for episodes' limits alone."""
+def prediction(model: SequenceVAE, latents: Tensor, action: Tensor, batch: int, generator: torch.Generator) -> Terms:
+    """-log p(z'|z, a) of a batch of latents ``[count, 2, latent]`` held fixed."""
+    chosen = torch.randint(len(action), (batch,), generator=generator)
+    before, after = latents[chosen].unbind(1)
+    dynamics = model.dynamics
+    prior = dynamics.prior(dynamics.advance(State(before[..., :0], before), action[chosen])[1])
+    assert isinstance(prior, Normal)
+    return {"prediction": -prior.log_prob(after).mean()}
+
+
+@torch.no_grad()
+def held_out_contrast(model: SequenceVAE, data: Transitions, seed: int) -> float | None:
+    """Nats that the model tells of the next latent among those of the other transitions; at most log(count).
+
+    None for objectives without it.
+    """
+    found = losses(model, data, torch_generator(seed, "held out"))
+    return -2 * found["contrast"].item() if "contrast" in found else None
+
+
+def pairs(action: Tensor, observation: Tensor) -> Batch:
+    """Windows of two rows, ``[count, 2, ...]``, each an episode of its own, without rewards."""
     count = len(action)
     first = torch.tensor([True, False]).expand(count, 2)
     nothing = torch.zeros(count, 2)
     return Batch(
-        observation=nothing[..., None],
+        observation=observation,
         action=action,
         reward=nothing,
         terminated=nothing.bool(),
@@ -111,6 +154,11 @@ def pairs(action: Tensor) -> Batch:
         valid=torch.ones_like(first),
         state=nothing[..., None],
     )
+
+
+def pictures(data: Transitions) -> Tensor:
+    """``[count, 2, height, width, channel]`` uint8."""
+    return data.frames[data.shown].movedim(2, -1)
 
 
 def annealed(done: float) -> float:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,38 +17,47 @@ from experiments import provenance
 from experiments.locally_linear.control import in_goal_region
 from experiments.locally_linear.learn import held_out_contrast, learn
 from experiments.locally_linear.picture import latent_picture
-from experiments.locally_linear.recipes import RECIPES, Recipe
+from experiments.locally_linear.recipes import RECIPES, Recipe, recipe
 from experiments.locally_linear.transitions import scattered
 from worldmodel.durable import write_whole
 from worldmodel.sequence_vae import SequenceVAE
 
-FORMAT = "worldmodel locally-linear 1"
+FORMAT = "worldmodel locally-linear 2"
 RESAMPLES = 10_000
 
 Told = Callable[[int, dict[str, float]], None]
 Models = dict[tuple[str, int], tuple[SequenceVAE, Any]]
 
 
-def path_of(folder: Path, task: str, seed: int) -> Path:
-    return folder / f"{task}-{seed}.json"
+class Cell(NamedTuple):
+    """One of the table's models. model: a published one, or None for ours."""
+
+    task: str
+    model: str | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.task, *([self.model] if self.model else []), str(self.seed)])
 
 
-def stored(folder: Path, task: str, seed: int) -> dict[str, Any] | None:
+def stored(folder: Path, cell: Cell) -> dict[str, Any] | None:
     """What this recipe gave; None where there is nothing, or it is of another recipe."""
     try:
-        found = json.loads(path_of(folder, task, seed).read_bytes())
+        found = json.loads((folder / f"{cell.name}.json").read_bytes())
     except (OSError, ValueError):
         return None
-    same = isinstance(found, dict) and found.get("recipe") == recipe_as_json(RECIPES[task])
+    same = isinstance(found, dict) and found.get("recipe") == recipe_as_json(recipe(cell.task, cell.model))
     return found if same and found.get("format") == FORMAT else None
 
 
-def measure(folder: Path, task: str, seed: int, told: Told, models: Models | None = None) -> dict[str, Any]:
-    """Learn model ``seed`` of the task, control with it, write its JSON and its map.
+def measure(folder: Path, cell: Cell, told: Told, models: Models | None = None) -> dict[str, Any]:
+    """Learn this model of the task, control with it, write its JSON and its map.
 
     models: those already learned, by what they learned from; a task that shares its data takes the model from there.
     """
-    chosen, models = RECIPES[task], {} if models is None else models
+    task, _, seed = cell
+    chosen, models = recipe(task, cell.model), {} if models is None else models
     started = time.process_time()
     key = (chosen.learn, seed)
     if key not in models:
@@ -60,6 +69,7 @@ def measure(folder: Path, task: str, seed: int, told: Told, models: Models | Non
     result = {
         "format": FORMAT,
         "task": task,
+        "model": cell.model or "ours",
         "seed": seed,
         "percent": percent,
         "mean": float(np.mean(percent)),
@@ -70,15 +80,15 @@ def measure(folder: Path, task: str, seed: int, told: Told, models: Models | Non
         "commit": provenance.commit(),
         "machine": provenance.machine(),
     }
-    write_whole(path_of(folder, task, seed), (json.dumps(result, indent=1) + "\n").encode())
-    picture = latent_picture(task, model)
+    write_whole(folder / f"{cell.name}.json", (json.dumps(result, indent=1) + "\n").encode())
+    picture = latent_picture(task, model) if cell.model is None else None
     if picture:
-        picture.save(folder / f"{task}-{seed}.png")
+        picture.save(folder / f"{cell.name}.png")
     return result
 
 
-def recipe_as_json(recipe: Recipe) -> dict[str, Any]:
-    return json.loads(json.dumps(asdict(recipe)))
+def recipe_as_json(chosen: Recipe) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(chosen)))
 
 
 def summary(results: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, float | int]]:

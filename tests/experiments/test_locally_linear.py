@@ -16,13 +16,16 @@ from experiments.locally_linear.transitions import scattered
 from experiments.seeds import torch_generator
 from worldmodel.replay import Replay
 
-TINY = {"samples": 60, "held_out": 10, "updates": 3, "batch": 8, "hidden": 8, "features": 8, "width": 4, "starts": 1}
+TINY = {"samples": 60, "held_out": 10, "updates": 3, "batch": 8, "starts": 1, "iterations": 1, "horizon": 2}
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     """Recipes that learn nothing, and two starts of a few steps each."""
-    small = {name: replace(one, **TINY, iterations=1, horizon=2) for name, one in recipes.RECIPES.items()}
+    small = {
+        name: replace(one, **TINY, settling=min(2, one.settling), model=replace(one.model, hidden=8, width=4))
+        for name, one in recipes.RECIPES.items()
+    }
     monkeypatch.setattr(control, "STARTS", 2)
     for name, one in small.items():
         monkeypatch.setitem(recipes.RECIPES, name, one)
@@ -60,13 +63,12 @@ def test_a_transition_is_an_episode_that_a_replay_takes(tmp_path):
 
 def test_encoding_each_frame_once_is_encoding_every_picture(tiny):
     data = scattered(envs.goal_tasks()["e2c-balance"], 20, seed=0)
-    model = learn.build(tiny["balance"], 0)
+    model = learn.begin(tiny["balance"], 0)
     terms = learn.losses(model, data, torch_generator(0, "noise"))
-    pictures = data.frames[data.shown].movedim(2, -1)
-    window = learn.pairs(torch.stack([torch.zeros(20, 1), data.action], dim=1))._replace(observation=pictures)
+    window = learn.pairs(torch.stack([torch.zeros(20, 1), data.action], dim=1), learn.pictures(data))
     noise = torch.randn(20, 2, 4, generator=torch_generator(0, "noise"))
     plain = model.losses(window, noise)
-    assert terms.keys() == plain.keys()
+    assert plain.keys() - terms.keys() == {"image", "reward", "continuation", "kl"}
     for name, term in terms.items():
         torch.testing.assert_close(term, plain[name].mean(), msg=name)
 
@@ -74,13 +76,27 @@ def test_encoding_each_frame_once_is_encoding_every_picture(tiny):
 def test_learning_reaches_encoder_and_dynamics_and_the_seed_decides(tiny):
     data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
     first, again, other = (learn.learn(tiny["balance"], data, seed, lambda *_: None) for seed in (0, 0, 1))
-    start = learn.build(tiny["balance"], 0)
+    start = learn.begin(tiny["balance"], 0)
     for part in ("encoder", "dynamics"):
         trained, begun = (dict(getattr(model, part).named_parameters()) for model in (first, start))
         assert all((trained[name] != begun[name]).any() for name in trained), part
     weights = [model.state_dict()["dynamics.net.0.weight"] for model in (first, again, other)]
     assert (weights[0] == weights[1]).all()
     assert (weights[0] != weights[2]).any()
+
+
+def test_settling_moves_the_dynamics_alone_and_predicts_better(tiny):
+    data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
+    plain = learn.learn(tiny["balance"], data, 0, lambda *_: None)
+    settled = learn.learn(replace(tiny["balance"], settling=200), data, 0, lambda *_: None)
+    for before, after in zip(plain.encoder.parameters(), settled.encoder.parameters(), strict=True):
+        assert torch.equal(before, after)
+
+    def error(model):
+        found = learn.prediction(model, learn.encoded(model, data), data.action, 60, torch_generator(0, "rows"))
+        return found["prediction"].item()
+
+    assert error(settled) < error(plain) - 0.5
 
 
 def test_starts_are_the_same_for_every_model_and_goals_are_of_the_task():
@@ -102,7 +118,7 @@ def test_who_begins_in_the_goal_and_stays_there_scores_all(tiny):
 
 def test_distance_to_the_goal_does_not_depend_on_the_latents_scale(tiny):
     data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
-    model = learn.build(tiny["balance"], 0)
+    model = learn.begin(tiny["balance"], 0)
     before = control.whitening(model, data)
     with torch.no_grad():
         last = model.encoder.head[-1]
@@ -148,6 +164,19 @@ def test_the_command_writes_results_maps_and_table_and_goes_on_where_it_was(tiny
     assert "The models of 1 seeds failed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("model", recipes.PUBLISHED)
+def test_published_models_run_beside_ours(model, tiny, tmp_path):
+    words = ["benchmark", "locally-linear", "--tasks", "balance", "--models", "1", "--model", model]
+    assert cli.main([*words, "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / f"balance-{model}-0.json").read_text())
+    assert (found["model"], found["recipe"]["model"]["objective"], found["recipe"]["model"]["stoch"]) == (
+        model,
+        model,
+        3,
+    )
+    assert (tmp_path / f"{model}-locally-linear.json").exists()
+
+
 def test_unknown_benchmark_and_task_are_refused(capsys):
     assert cli.main(["benchmark", "locally-liner"]) == 2
     assert "Did you mean 'locally-linear'?" in capsys.readouterr().err
@@ -155,6 +184,8 @@ def test_unknown_benchmark_and_task_are_refused(capsys):
     assert "Did you mean 'planar'?" in capsys.readouterr().err
     assert cli.main(["benchmark", "locally-linear", "--launcher", "slrum"]) == 2
     assert "Did you mean 'slurm'?" in capsys.readouterr().err
+    assert cli.main(["benchmark", "locally-linear", "--model", "pc4"]) == 2
+    assert "There is no model of pairs 'pc4'" in capsys.readouterr().err
 
 
 def test_interval_of_one_model_is_none_and_of_equal_ones_a_point():

@@ -38,17 +38,24 @@ CONFIGS = {
     "linear-Gaussian, one frame": ModelConfig(**SMALL, dynamics="linear-gaussian", encoder="frame", free_nats=0.0),
     "pairs of E2C": ModelConfig(**SMALL, dynamics="locally-linear", encoder="frame", stack=2, objective="e2c"),
     "pairs of PCC": ModelConfig(**SMALL, dynamics="ssm", encoder="recurrent", objective="pcc"),
+    "locally linear, poses": ModelConfig(**SMALL, dynamics="locally-linear", encoder="pose", free_nats=0.0),
+    "pairs of poses": ModelConfig(
+        **SMALL | {"stoch": 4}, dynamics="locally-linear", encoder="pose", stack=2, objective="pcc"
+    ),
 }
 NAMES = list(CONFIGS)
 INDEPENDENT = [
     "locally linear, stack of frames",
     "linear-Gaussian, one frame",
     "pairs of E2C",
+    "locally linear, poses",
+    "pairs of poses",
 ]  # of all but the last frames
 FILTERING = [name for name in NAMES if name not in INDEPENDENT]
 
 DYNAMICS = get_args(get_type_hints(ModelConfig)["dynamics"])
 ENCODERS = get_args(get_type_hints(ModelConfig)["encoder"])
+NOT_POSES = ("categorical", "deterministic")  # dynamics whose latent is not normal
 
 
 def small_model(name: str = NAMES[0], dtype: torch.dtype = torch.float64, **fields: object) -> SequenceVAE:
@@ -63,11 +70,16 @@ def paired_model(dynamics: str, encoder: str, dtype: torch.dtype = torch.float64
 
 
 def enlarged(config: ModelConfig, dtype: torch.dtype) -> SequenceVAE:
-    """All weights three times as large, but for dynamics that nothing bounds: their states would leave all numbers."""
+    """All weights three times as large, but for dynamics that nothing bounds: their states would leave all numbers.
+
+    And but for logarithms, of which three times is a power.
+    """
     torch.manual_seed(0)
     model = build(config, (SIZE, SIZE, 3), ACTION).to(dtype)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
+            if name == "encoder.log_gain":
+                continue
             parameter.mul_(0.6 if name.startswith("dynamics.") and not model.sizes.deter else 3)
     return model
 

@@ -11,6 +11,7 @@ from worldmodel.dynamics.rssm import RSSM
 from worldmodel.dynamics.ssm import SSM
 from worldmodel.dynamics.two_level import TwoLevelSSM
 from worldmodel.encoders.frame import FrameEncoder
+from worldmodel.encoders.pose import PoseEncoder
 from worldmodel.encoders.recurrent import RecurrentEncoder
 from worldmodel.encoders.state import StateEncoder
 from worldmodel.encoders.transformer import TransformerEncoder
@@ -162,12 +163,31 @@ def test_objectives_on_pairs_come_with_their_numbers(name: str) -> None:
     assert asdict(found).items() <= (numbers | {"incomplete": 2}).items()
 
 
+@pytest.mark.parametrize(("channels", "shown"), [(3, 1), (1, 1), (2, 2)])
+def test_a_pose_has_half_of_the_latent_and_its_change_the_other(channels: int, shown: int) -> None:
+    """Two channels are two grey frames; else the frame before is remembered."""
+    numbers = {"spread": 0.2, "slowness": 0.3, "consistency": 0.4, "curvature": 0.5, "curvature_radius": 0.6}
+    parts = {"dynamics": "locally-linear", "encoder": "pose", "stack": 2, "stoch": 6, "objective": "predictive"}
+    model = build(replace(TINY, **parts, **numbers), (16, 16, channels), 1)
+    assert isinstance(model.encoder, PoseEncoder)
+    assert (model.encoder.pose, model.encoder.shown, model.sizes.memory) == (3, shown, 0 if shown == 2 else 4)
+    assert asdict(model.objective) == numbers | {"pose": 3, "incomplete": 2 - shown}
+    assert model.decode(model.initial(2).state).shape == (2, channels, 16, 16)
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"objective": "pcc"}, "know transitions of a normal latent alone; dynamics=rssm came"),
         ({"objective": "e2c", "dynamics": "ssm", "encoder": "frame"}, "locally linear dynamics; dynamics=ssm came"),
         ({"objective": "pc3", "dynamics": "ssm"}, "the encoder must not see the latent before it"),
+        (
+            {"objective": "predictive", "dynamics": "ssm", "encoder": "frame"},
+            "a pose and its change; encoder=frame came",
+        ),
+        ({"dynamics": "ssm", "encoder": "pose", "stack": 2}, "share the latent evenly; 3 dimensions and stack=2 came"),
+        ({"dynamics": "ssm", "encoder": "pose", "stack": 4, "stoch": 4}, "stack=4 came"),
+        ({"dynamics": "categorical", "encoder": "pose", "classes": 3}, "dynamics=categorical does not hold"),
         ({"overshooting": 1.0, "dynamics": "deterministic"}, "deterministic dynamics have none; overshooting=1.0 came"),
     ],
 )

@@ -1,9 +1,8 @@
 """The encoder that sees where things are, frame by frame, and how they have moved: z = (pose, gain · change of pose).
 
-Each channel of the observation is a frame, and one network gives the pose of any of them. Poses of single frames cannot
-be entangled with velocities, as the latents of a network that sees both frames at once are: those of a pendulum then
-learn a twisted band. As the feature points of Finn et al. 2016 (deep spatial autoencoders), with their finite
-differences.
+One network gives the pose of any frame. Poses of single frames cannot be entangled with velocities, as the latents of a
+network that sees both frames at once are: those of a pendulum then learn a twisted band. As the feature points of Finn
+et al. 2016 (deep spatial autoencoders), with their finite differences.
 """
 
 from __future__ import annotations
@@ -18,49 +17,68 @@ FIRST_GAIN = 2.0  # a logarithm: one decision changes a pose little
 
 
 class PoseEncoder(nn.Module):
-    """Independent per step, without memory; posterior of constant width. The latent has ``frames * pose`` dimensions.
+    """Independent per step; posterior of constant width. The latent has ``stack * pose`` dimensions.
 
-    image: ``[..., 1, height, width] -> [..., features]``. frames: 1, the pose alone; or 2, with its change.
+    image: of one frame, ``[..., *frame] -> [..., features]``. frame: ``(channel, height, width)``. stack: 1, the pose
+    alone; or 2, with its change. shown: how many frames an observation holds, in its channels, the last one last;
+    where it holds one of two, the memory is the pose of the frame before, and a flag; nothing has moved in the first
+    row of an episode.
     """
 
-    memory = 0
     alone = True
 
-    def __init__(self, image: nn.Module, size: int, features: int, pose: int, frames: int, hidden: int):
+    def __init__(
+        self,
+        image: nn.Module,
+        frame: tuple[int, int, int],
+        features: int,
+        pose: int,
+        stack: int,
+        shown: int,
+        hidden: int,
+    ):
         super().__init__()
-        if frames not in (1, 2):
-            raise ValueError(f"Poses are of one frame, or change between two; {frames} frames came. Give 1 or 2.")
-        self.image, self.pose, self.frames = image, pose, frames
+        require_stack(stack, shown)
+        self.image, self.pose, self.stack, self.shown = image, pose, stack, shown
+        self.memory = 0 if shown == stack else pose + 1
         self.empty: Tensor
         self.contrast: Tensor
-        self.register_buffer("empty", torch.zeros(size, size))
+        self.register_buffer("empty", torch.zeros(frame))
         self.register_buffer("contrast", torch.ones(()))
         self.head = mlp(features, [hidden], pose)
-        self.log_gain = nn.Parameter(torch.full((pose,), FIRST_GAIN)) if frames == 2 else None
+        self.log_gain = nn.Parameter(torch.full((pose,), FIRST_GAIN)) if stack == 2 else None
 
     def poses(self, frame: Tensor) -> Tensor:
-        """Of single grey frames, ``[..., height, width] -> [..., pose]``."""
-        return self.head(self.image(((frame - self.empty) * self.contrast)[..., None, :, :]))
+        """Of single frames, ``[..., channel, height, width] -> [..., pose]``."""
+        return self.head(self.image((frame - self.empty) * self.contrast))
 
     def features(self, image: Tensor) -> Tensor:
-        """Poses of all channels, ``[..., channel, height, width] -> [..., channel * pose]``."""
-        return self.poses(image).flatten(-2)
+        """Poses of all frames shown, ``[..., shown * channel, height, width] -> [..., shown * pose]``."""
+        return self.poses(image.unflatten(-3, (self.shown, -1))).flatten(-2)
 
     def remember(self, memory: Tensor, action: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        return memory, features
+        """The poses before and now, ``[batch, stack * pose]``."""
+        if not self.memory:
+            return memory, features
+        before, known = memory[..., :-1], memory[..., -1:]
+        seen = torch.cat([torch.where(known > 0, before, features), features], -1)
+        return torch.cat([features, torch.ones_like(known)], -1), seen
 
     def watch(self, features: Tensor, action: Tensor, is_first: Tensor) -> Tensor:
-        return features
+        if not self.memory:
+            return features
+        before = torch.cat([features[:, :1], features[:, :-1]], 1)
+        return torch.cat([torch.where(is_first[..., None], features, before), features], -1)
 
     def statistics(self, context: Tensor, seen: Tensor) -> Tensor:
-        """Of q(z | frames), ``[..., 2 * frames * pose]``, whatever the dynamics' context says."""
-        *before, now = seen.unflatten(-1, (self.frames, self.pose)).unbind(-2)
+        """Of q(z | frames), ``[..., 2 * stack * pose]``, whatever the dynamics' context says."""
+        *before, now = seen.unflatten(-1, (self.stack, self.pose)).unbind(-2)
         mean = now if self.log_gain is None else torch.cat([now, self.log_gain.exp() * (now - before[0])], -1)
         return torch.cat([mean, torch.full_like(mean, SURE)], -1)
 
     @torch.no_grad()
     def standardize(self, frame: Tensor) -> None:
-        """Before training: frames ``[batch, height, width]`` and their poses are shifted and scaled to mean 0, std 1.
+        """Before training: frames ``[batch, channel, height, width]`` and their poses get mean 0 and std 1.
 
         Where a few pixels change the network would else see nearly the same in all frames, and contrasts between
         latents that lie together teach nothing.
@@ -73,3 +91,12 @@ class PoseEncoder(nn.Module):
         last.weight.div_(scale[:, None])
         last.bias.div_(scale)
         last.bias.sub_(self.poses(frame).mean(0))
+
+
+def require_stack(stack: int, shown: int) -> None:
+    if stack not in (1, 2):
+        raise ValueError(f"Poses are of one frame, or change between two; stack={stack} came. Give 1 or 2.")
+    if shown > stack:
+        raise ValueError(
+            f"Observations show {shown} frames, of which stack={stack} leaves one out. Give stack={shown}."
+        )

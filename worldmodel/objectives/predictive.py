@@ -5,7 +5,7 @@ contrast + λ_con consistency + λ_cur curvature + λ_spread ‖Cov(z) - I‖² 
 The first three are those of `worldmodel.objectives.pc3` (Shu 2020). Unit covariance keeps all directions in use (Bardes
 2022, VICReg), so that distances in the latent mean something to a planner. The slowest functions of unit covariance are
 the first harmonics (Wiskott and Sejnowski 2002): of an angle they are its sine and cosine, and not a figure of eight.
-No decoder and no head is trained.
+Decoder and heads learn from fixed latents, as with PC3: they only look.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from worldmodel.distributions import kl
 from worldmodel.objectives.pairs import led_to, normals
 from worldmodel.objectives.pc3 import contrast
 from worldmodel.objectives.pcc import bend
@@ -27,7 +28,8 @@ class Predictive:
     """Row t holds the terms of the pair that it ends; those of the whole batch are the same in every row.
 
     pose: the first so many dimensions of the latent, which change slowly. The other numbers are weights, and the radius
-    of `worldmodel.objectives.curvature`. Of a batch of pairs half of the rows end one.
+    of `worldmodel.objectives.curvature`. Of a batch of pairs half of the rows end one. incomplete: see
+    `worldmodel.objectives.pairs.led_to`. ``kl``: that of the sequence's bound, for the log.
     """
 
     pose: int
@@ -36,10 +38,18 @@ class Predictive:
     curvature_radius: float = 0.1
     spread: float = 0.0
     slowness: float = 0.0
+    incomplete: int = 0
 
     def __call__(self, model: SequenceVAE, window: Window, inferred: Posterior) -> dict[str, Tensor]:
+        posterior, prior = normals(inferred)
+        pair = led_to(window.batch.is_first, self.incomplete) & window.batch.valid
+        seen = model.likelihoods(window, inferred.states.vector.detach())
+        return seen | self.shape(model, window, inferred) | {"kl": kl(posterior.detach(), prior.detach()) * pair}
+
+    def shape(self, model: SequenceVAE, window: Window, inferred: Posterior) -> dict[str, Tensor]:
+        """The terms that make encoder and dynamics; they ask for no images."""
         (posterior, prior), states = normals(inferred), inferred.states
-        pair = led_to(window.batch.is_first, 0) & window.batch.valid
+        pair = led_to(window.batch.is_first, self.incomplete) & window.batch.valid
         own, contrasted = contrast(prior, states.stoch, pair)
         terms = {"contrast": contrasted, "consistency": -self.consistency * own}
         if window.noise is not None and self.curvature:
