@@ -1,4 +1,4 @@
-"""Published systems as choices of parts: `worldmodel train PRESET --model NAME`.
+"""Published systems, and one of ours, as choices of parts: `worldmodel train PRESET --model NAME`.
 
 Each changes only what it is made of: sizes of images and hidden layers, and everything about the run, stay those of the
 task's preset. Any field can be changed after it, e.g. ``--model slac --model.encoder recurrent``.

@@ -71,7 +71,7 @@ def test_a_name_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str
         (["--model", "e2c", "--model.encoder", "state", "--model.stack", "1"], "must not see the latent before it"),
         (["--model", "e2c", "--model.dynamics", "ssm"], "pushes a whole normal through locally linear dynamics"),
         (["--model", "pcc", "--model.dynamics", "rssm"], "know transitions of a normal latent alone"),
-        (["--model", "linear", "--model.encoder", "transformer"], "Only the frame encoder sees a stack"),
+        (["--model", "linear", "--model.encoder", "transformer"], "Only the frame and the pose encoder see a stack"),
     ],
 )
 def test_parts_that_do_not_go_together_are_refused(
