@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import envs
 from experiments import cli
 from experiments.cli import main
+from experiments.reference import reference_for
 
 
 def said(capsys: pytest.CaptureFixture[str], argv: list[str]) -> tuple[int, str, str]:
@@ -121,5 +123,9 @@ def test_other_failures_are_a_sentence_too(
 def test_environments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, ["envs"])
     assert code == 0
-    for name in ("pendulum", "cartpole", "planar"):
-        assert name in out
+    lines = {line.split()[0]: line for line in out.splitlines() if line.split()}
+    for name in envs.names():
+        known = reference_for(name)
+        assert (f"{known.reference:.1f}" if known else "?") in lines[name]
+    unknown = [name for name in envs.names() if reference_for(name) is None]
+    assert ("?: not computed yet" in out) == bool(unknown)
