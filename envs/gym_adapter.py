@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -171,6 +173,7 @@ def _is_colour(shape: tuple[int, ...]) -> bool:
 
 def _with_pictures(make: Callable[..., gym.Env[Any, Any]]) -> tuple[gym.Env[Any, Any], bool]:
     """The environment, and whether its pictures must be rendered."""
+    _need_no_screen()
     env = make()
     if is_image(env.observation_space):
         return env, False
@@ -183,6 +186,12 @@ def _with_pictures(make: Callable[..., gym.Env[Any, Any]]) -> tuple[gym.Env[Any,
             f"observations must be uint8 images [height, width, 1 or 3], or the environment must take "
             f"render_mode='rgb_array'; its observation space is {env.observation_space}, and it says: {error}"
         ) from error
+
+
+def _need_no_screen() -> None:
+    """Where there is none, pygame complains of that although it only draws in memory."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 def _refuse_channels_first(space: gym.Space[Any]) -> None:

@@ -1,5 +1,8 @@
 """Spaces and pictures of other environments, brought into this package's form."""
 
+import os
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -115,3 +118,13 @@ def test_resizing_averages_and_copies():
     same = resized(picture, 4)
     same[:] = 9
     assert picture.max() == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have a screen")
+@pytest.mark.parametrize(("display", "driver"), [("", "dummy"), (":0", None)])
+def test_pygame_is_told_where_there_is_no_screen(monkeypatch, display, driver):
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    monkeypatch.setattr(os, "environ", dict(os.environ) | {"DISPLAY": display})
+    PixelAdapter(lambda **_: Told(gym.spaces.Discrete(2), VECTOR, np.zeros((8, 8, 3), np.uint8)), 16)
+    assert os.environ.get("SDL_VIDEODRIVER") == driver
