@@ -10,7 +10,9 @@ import pytest
 from experiments.errors import UserError
 from experiments.launchers import choice
 from experiments.launchers.choice import choose
+from experiments.launchers.interface import WorkFailed
 
+from . import stand_ins_for_slurm
 from .launched import first_alone, inverse, once_too_early
 
 SUBMITIT = pytest.mark.skipif(
@@ -44,6 +46,37 @@ def test_all_is_done_and_one_that_fails_leaves_the_others_alone(
 @pytest.mark.parametrize(("text", "processes"), LAUNCHERS)
 def test_nothing_to_do_is_done_at_once(text: str, processes: int | None, tmp_path: Path) -> None:
     assert list(choose(text, processes, tmp_path / "jobs").run(inverse, [])) == []
+
+
+@SUBMITIT
+def test_slurm_is_given_an_array_with_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins_for_slurm.install(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    launcher = choose("slurm:partition=cpu,mem_gb=3,array_parallelism=2", None, tmp_path / "jobs")
+    results, errors = {}, {}
+    for item, result in launcher.run(inverse, [1, 0, 2]):
+        try:
+            results[item] = result()[0]
+        except WorkFailed as error:
+            errors[item] = str(error)
+    assert results == {1: 1.0, 2: 0.5}
+    assert errors.keys() == {0}
+    assert errors[0].startswith("ZeroDivisionError: division by zero (all of it: ")
+    (script,) = (tmp_path / "jobs").glob("*_submission.sh")
+    asked = script.read_text()
+    for line in ("--partition=cpu", "--mem=3GB", "--array=0-2%2", "--time=1440", "--cpus-per-task=1"):
+        assert f"#SBATCH {line}" in asked
+    assert not (tmp_path / "bin" / "cancelled").exists()
+
+
+@SUBMITIT
+def test_jobs_that_are_no_longer_wanted_are_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins_for_slurm.install(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with contextlib.closing(choose("slurm", None, tmp_path / "jobs").run(first_alone, [tmp_path, tmp_path])) as done:
+        item, _ = next(done)
+    assert item == tmp_path
+    assert (tmp_path / "bin" / "cancelled").read_text().split() in (["7_0"], ["7_1"])
 
 
 @SUBMITIT
