@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic
 
-from experiments.errors import UserError
+from experiments.errors import UserError, unknown
 from experiments.launchers.interface import Done, Item, Result, WorkFailed
 
 GENERIC = ("name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node")  # submitit's own words for any cluster
@@ -34,13 +34,16 @@ class Slurm:
         options = DEFAULTS | options
         cluster = options.pop("cluster", "slurm")
         require(cluster)
+        known = {*GENERIC, *submitit.SlurmExecutor._valid_parameters()}
+        for name in set(options) - known:
+            raise unknown("option of --launcher slurm", name, known)
         self._executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=REQUEUES)
         try:
             self._executor.update_parameters(
                 **{name if name in GENERIC else f"slurm_{name}": value for name, value in options.items()}
             )
-        except (NameError, AssertionError) as error:  # what submitit raises for names and types that cannot be
-            raise UserError(f"--launcher slurm takes what sbatch takes; {options} came. {error}") from error
+        except AssertionError as error:  # what submitit raises for values of another type
+            raise UserError(f"--launcher slurm needs numbers where sbatch does; {options} came. {error}") from error
 
     def run(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Done[Item, Result]:
         from submitit.helpers import as_completed

@@ -103,7 +103,7 @@ def test_what_still_runs_ends_with_the_iterator(tmp_path: Path) -> None:
         ("slurm", 3, "--processes is for --launcher processes"),
         pytest.param("slurm", None, "slurm:cluster=local", marks=SUBMITIT),
         pytest.param("slurm:cluster=cloud", None, "cloud came", marks=SUBMITIT),
-        pytest.param("slurm:cluster=local,partitoin=cpu", None, "partitoin", marks=SUBMITIT),
+        pytest.param("slurm:cluster=local,partitoin=cpu", None, "Did you mean 'partition'?", marks=SUBMITIT),
         pytest.param("slurm:cluster=local,timeout_min=long", None, "timeout_min", marks=SUBMITIT),
         pytest.param("ray:adress=auto", None, "Did you mean 'address'?", marks=RAY),
     ],
