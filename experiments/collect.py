@@ -118,16 +118,12 @@ def played(what: Collecting, first: int, told: Told, processes: int) -> Generato
             yield from ((start, play(start, count, told.stepped)) for start, count in wanted)
             return
         waiting: deque[tuple[int, Future[list[Episode]]]] = deque()
-        try:
-            for start, count in wanted:
-                waiting.append((start, pool.submit(play_apart, what, start, count)))
-                if len(waiting) > processes:  # one more than are played: those that are done take memory
-                    yield fetched(waiting, told)
-            while waiting:
+        for start, count in wanted:
+            waiting.append((start, pool.submit(play_apart, what, start, count)))
+            if len(waiting) > processes:  # one more than are played: those that are done take memory
                 yield fetched(waiting, told)
-        finally:
-            for _, future in waiting:
-                future.cancel()
+        while waiting:
+            yield fetched(waiting, told)
 
 
 def fetched(waiting: deque[tuple[int, Future[list[Episode]]]], told: Told) -> Batch:

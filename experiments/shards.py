@@ -93,10 +93,18 @@ def play_all(whole: Shard, pool: Executor | None = None) -> Played:
 
 @contextmanager
 def processes(count: int) -> Iterator[Executor | None]:
-    """A pool of ``count`` processes with one thread each, to be used for several evaluations; None for one process."""
+    """A pool of ``count`` processes with one thread each, to be used for several evaluations; None for one process.
+
+    Where it is left by an error, or by Ctrl-C, the processes are ended.
+    """
     if count <= 1:
         yield None
         return
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     with ProcessPoolExecutor(count, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield pool
+        try:
+            yield pool
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()  # the pool would wait for what they do, and for what its queue holds
+            raise

@@ -22,9 +22,5 @@ class Processes:
                 yield from ((item, partial(work, item)) for item in items)
                 return
             futures = {pool.submit(work, item): item for item in items}
-            try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result
-            finally:
-                for future in futures:
-                    future.cancel()
+            for future in as_completed(futures):
+                yield futures[future], future.result

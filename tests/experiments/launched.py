@@ -30,7 +30,7 @@ def first_alone(folder: Path) -> None:
         (folder / "first").touch(exist_ok=False)
     except FileExistsError:
         (folder / "second").touch()
-        time.sleep(10)
+        time.sleep(30)
     while not (folder / "second").exists():
         time.sleep(0.05)
 
