@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import envs
+from experiments.locally_linear.painter import Painter
 from experiments.locally_linear.recipes import Recipe
 from experiments.locally_linear.transitions import Transitions
 from experiments.seeds import torch_generator
@@ -41,9 +42,18 @@ def begin(recipe: Recipe, seed: int) -> SequenceVAE:
 def learn(recipe: Recipe, data: Transitions, seed: int, told: Told) -> SequenceVAE:
     """Train on all of ``data``; told: the update and its losses, every so often. Raises NonFiniteLoss."""
     model, batches, noise = begin(recipe, seed), torch_generator(seed, "batches"), torch_generator(seed, "noise")
+    painter = None
     if isinstance(model.encoder, PoseEncoder):
-        model.encoder.standardize(as_float(data.frames[data.shown[:ALL_TOGETHER, 0, -1]])[:, None])
-    descend(recipe, model.parameters(), recipe.updates, told, lambda: losses(model, some(recipe, data, batches), noise))
+        frames = as_float(data.frames[data.shown[:ALL_TOGETHER, 0, -1]])[:, None]
+        model.encoder.standardize(frames)
+        painter = beside(recipe, model.encoder.pose, frames, seed) if recipe.painting else None
+    descend(
+        recipe,
+        [*model.parameters(), *(painter.parameters() if painter else ())],
+        recipe.updates,
+        told,
+        lambda: losses(model, some(recipe, data, batches), noise, painter),
+    )
     if recipe.settling:
         latents = encoded(model, data)
         descend(
@@ -54,6 +64,15 @@ def learn(recipe: Recipe, data: Transitions, seed: int, told: Told) -> SequenceV
             lambda: prediction(model, latents, data.action, recipe.batch, batches),
         )
     return model.eval().requires_grad_(False)
+
+
+def beside(recipe: Recipe, pose: int, frames: Tensor, seed: int) -> Painter:
+    """Who paints ``frames [count, 1, size, size]`` from their poses."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_generator(seed, "painter").initial_seed())
+        painter = Painter(pose, frames.shape[-1], recipe.model.hidden, recipe.painting)
+    painter.begin(frames)
+    return painter
 
 
 def descend(
@@ -82,22 +101,26 @@ def some(recipe: Recipe, data: Transitions, generator: torch.Generator) -> Trans
     return data.only(torch.randint(len(data.action), (recipe.batch,), generator=generator))
 
 
-def losses(model: SequenceVAE, data: Transitions, noise: torch.Generator) -> Terms:
-    """The objective's terms, mean over rows, of transitions all at once."""
+def losses(model: SequenceVAE, data: Transitions, noise: torch.Generator, painter: Painter | None = None) -> Terms:
+    """The objective's terms, mean over rows, of transitions all at once; and the painter's, if there is one."""
     action = torch.stack([torch.zeros_like(data.action), data.action], dim=1)
     drawn = torch.randn(*data.shown.shape[:2], model.sizes.stoch, generator=noise)
     if isinstance(model.objective, Predictive):
-        terms = shaping(model, data, action, drawn)
+        terms = shaping(model, data, action, drawn, painter)
     else:
         terms = model.losses(pairs(action, pictures(data)), drawn)
     return {name: term.mean() for name, term in terms.items() if name not in LOGGED_ONLY}
 
 
-def shaping(model: SequenceVAE, data: Transitions, action: Tensor, noise: Tensor) -> Terms:
+def shaping(
+    model: SequenceVAE, data: Transitions, action: Tensor, noise: Tensor, painter: Painter | None = None
+) -> Terms:
     """Those of `model.losses` that make encoder and dynamics; control asks no decoder. Each frame is encoded once."""
     encoder, dynamics = pose_encoder(model), model.dynamics
     showing, where = torch.unique(data.shown, return_inverse=True)
-    poses = encoder.poses(as_float(data.frames[showing])[:, None])[where].flatten(-2)
+    frames = as_float(data.frames[showing])[:, None]
+    distinct = encoder.poses(frames)
+    poses = distinct[where].flatten(-2)
     posterior = dynamics.latent(encoder.statistics(poses[..., :0], poses))
     stoch = posterior.sample(noise)
     states = State(stoch[..., :0], stoch)
@@ -105,7 +128,8 @@ def shaping(model: SequenceVAE, data: Transitions, action: Tensor, noise: Tensor
     prior = dynamics.prior(dynamics.advance(before, action)[1])
     assert isinstance(model.objective, Predictive)
     window = Window(pairs(action, action[..., None, None]), stoch[..., :0], noise, 0)
-    return model.objective.shape(model, window, Posterior(states, posterior, prior))
+    painted = {"painting": painter(distinct, frames)} if painter else {}
+    return painted | model.objective.shape(model, window, Posterior(states, posterior, prior))
 
 
 @torch.no_grad()
@@ -113,8 +137,8 @@ def encoded(model: SequenceVAE, data: Transitions, at_once: int = 500) -> Tensor
     """Mean latents ``[count, 2, latent]``."""
     rest = torch.zeros(len(data.action), model.sizes.action)
     rows = []
-    for some in torch.arange(len(data.action)).split(at_once):
-        seen = pictures(data.only(some)).flatten(0, 1)
+    for chosen in torch.arange(len(data.action)).split(at_once):
+        seen = pictures(data.only(chosen)).flatten(0, 1)
         nothing = model.initial(len(seen))
         rows.append(model.filter(nothing, rest[:1].expand(len(seen), -1), seen).state.vector.unflatten(0, (-1, 2)))
     return torch.cat(rows)

@@ -22,7 +22,8 @@ class Published:
 class Recipe:
     """env: what is controlled. learn: the task whose transitions are learned from; two tasks may share a model.
 
-    samples, held_out: transitions. settling: updates of the dynamics alone, on latents held fixed, after the others.
+    samples, held_out: transitions. painting: weight of `experiments.locally_linear.painter`. settling: updates of the
+    dynamics alone, on latents held fixed, after the others (as the code of Shu et al. can).
     horizon, iterations, starts: of iLQR. effort: weight of the squared action against the squared distance to the goal
     in standard deviations; rest: of that part of the distance which is in the change of pose, since a goal image is of
     a system at rest.
@@ -35,6 +36,7 @@ class Recipe:
     samples: int
     held_out: int = 500
     updates: int = 1500
+    painting: float = 0.0
     settling: int = 0
     batch: int = 256
     learning_rate: float = 3e-3
@@ -81,8 +83,14 @@ RECIPES = {
         env="e2c-threelink",
         learn="e2c-threelink",
         published=Published(42.4, 14.2, 0.0),
-        model=replace(POSES, stoch=12),
+        model=replace(POSES, stoch=12, hidden=128, consistency=0.1, curvature=1.0, spread=5.0, slowness=20.0),
         samples=30_000,
+        updates=1000,
+        painting=10.0,
+        settling=4000,
+        batch=128,
+        horizon=20,
+        rest=0.2,
     ),
 }
 
@@ -104,4 +112,4 @@ def recipe(task: str, model: str | None = None) -> Recipe:
         raise unknown("model of pairs", model, PUBLISHED)
     ours = RECIPES[task]
     theirs = replace(as_published(model, ours.model), stack=1, stoch=LATENT[task])  # both frames are in one observation
-    return replace(ours, model=theirs, settling=0, rest=1.0)
+    return replace(ours, model=theirs, painting=0.0, settling=0, rest=1.0)

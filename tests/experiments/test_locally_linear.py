@@ -85,6 +85,26 @@ def test_learning_reaches_encoder_and_dynamics_and_the_seed_decides(tiny):
     assert (weights[0] != weights[2]).any()
 
 
+def test_a_painter_makes_poses_tell_the_picture(tiny):
+    """Its error falls below that of the mean picture, and its gradient reaches the encoder."""
+    data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
+    painting = replace(tiny["balance"], painting=1.0, updates=100)
+    model, frames = learn.begin(painting, 0), learn.as_float(data.frames)[:, None]
+    model.encoder.standardize(frames)
+    painter = learn.beside(painting, 2, frames, 0)
+    flat = painter(torch.zeros(len(frames), 2), frames)
+    learn.descend(
+        painting,
+        [*model.encoder.parameters(), *painter.parameters()],
+        100,
+        lambda *_: None,
+        lambda: {"painting": painter(model.encoder.poses(frames), frames)},
+    )
+    assert painter(model.encoder.poses(frames), frames) < 0.7 * flat
+    noise = torch_generator(0, "noise")
+    assert "painting" in learn.losses(model, data, noise, painter)
+
+
 def test_settling_moves_the_dynamics_alone_and_predicts_better(tiny):
     data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
     plain = learn.learn(tiny["balance"], data, 0, lambda *_: None)
