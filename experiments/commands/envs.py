@@ -26,7 +26,9 @@ def run(argv: list[str]) -> None:
     Console().print(table())
     print("Random and reference are mean returns; the reference is CEM on the true dynamics.")
     if missing := [name for name in envs.names() if reference_for(name) is None]:
-        print(f"?: not computed yet; hours of one core for three links: worldmodel reference {missing[0]}")
+        print(
+            f"?: not computed yet; an hour of one core for three links: worldmodel reference {missing[0]} --horizon 15"
+        )
     print("e2c-...: worldmodel benchmark locally-linear counts their steps in the goal region instead.")
     print(
         "Others: dmc:TASK (the control suite), gym:ID, and your own as module:Class; see worldmodel check-env --help."
