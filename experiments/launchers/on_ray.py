@@ -33,6 +33,8 @@ class OnRay:
     def run(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Done[Item, Result]:
         import ray
 
+        if not items:  # no cluster is started for nothing
+            return
         connect(self._address)
         waiting: dict[Any, Item] = {}
         try:
