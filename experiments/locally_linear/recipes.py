@@ -61,7 +61,7 @@ RECIPES = {
         env="e2c-planar",
         learn="e2c-planar",
         published=Published(74.4, 56.6, 68.0),
-        model=replace(POSES, stoch=2, stack=1, hidden=128, curvature=70.0, curvature_radius=0.5, spread=0.0),
+        model=replace(POSES, stoch=2, stack=1, curvature=70.0, curvature_radius=0.5, spread=0.0),
         samples=5_000,
         updates=2000,
         batch=128,
