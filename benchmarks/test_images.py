@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
@@ -59,14 +58,6 @@ def data(size: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     observation = torch.randint(0, 256, (FRAMES, size, size, 3), generator=generator, dtype=torch.uint8)
     return observation, torch.randn(FRAMES, LATENT, generator=generator)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def require_right(one: Networks, size: int) -> None:

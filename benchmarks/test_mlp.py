@@ -27,12 +27,9 @@ pytestmark = pytest.mark.benchmark(timer=time.process_time)
 
 
 @pytest.fixture(autouse=True)
-def one_core() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def no_gradients() -> Iterator[None]:
     with torch.no_grad():
         yield
-    torch.set_num_threads(threads)
 
 
 def timed(run: Callable[[], object], times: list[float]) -> None:
