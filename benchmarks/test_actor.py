@@ -35,7 +35,7 @@ def cpu_ms(planner: Planner, state: State, repeats: int) -> float:
     return 1000 * (time.process_time() - started) / repeats
 
 
-@pytest.mark.skipif("not config.getoption('--benchmark-enable')")
+@pytest.mark.skipif("not config.getoption('--benchmark-enable')", reason="takes long: pytest --benchmark-enable")
 def test_a_decision_of_the_actor_beside_cem(capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     model = build(ModelConfig(), (32, 32, 3), 1).eval().requires_grad_(False)
