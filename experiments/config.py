@@ -59,7 +59,7 @@ class ActorConfig:
     """Weight of a reward one step later."""
     mixing: float = 0.95
     """λ of the returns: 0 trusts the critic after one step, 1 after the last alone."""
-    entropy: float = 3e-3
+    entropy: float = 3e-4
     """Weight of the entropy bonus, in returns per nat."""
     gradient: Literal["pathwise", "score"] = "pathwise"
     """Through the dynamics, or by the score function where latents or actions are discrete (not slac)."""
@@ -73,9 +73,9 @@ class ActorConfig:
     """Largest gradient norm, of each."""
     target_entropy: float = -1.0
     """In nats per action dimension (slac)."""
-    collector: Literal["policy", "planner"] = "policy"
+    collector: Literal["policy", "planner", "turns"] = "turns"
     """Who collects: the actor itself, sampled, or the planner of --collect, which may be one that knows the actor, e.g.
-    --collect.name icem+policy+value."""
+    --collect.name icem+policy+value, or each in every other round."""
     train_ratio: float = 1.0
     """Updates of the agent per update of the model."""
 
@@ -157,8 +157,10 @@ class TrainConfig:
     """Set by --data: nothing is collected, and no environment is made."""
 
 
-def planner_collects(config: TrainConfig) -> bool:
-    return config.agent == "planner" or config.actor.collector == "planner"
+def planner_collects(config: TrainConfig, number: int) -> bool:
+    """Whether a planner, rather than the agent itself, collects round ``number``. In turns, the planner does first."""
+    takes_turns = config.actor.collector == "turns" and number % 2 == 1
+    return config.agent == "planner" or config.actor.collector == "planner" or takes_turns
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

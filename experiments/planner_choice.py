@@ -19,13 +19,13 @@ def usual(discrete: bool) -> tuple[str, ...]:
     return tuple(name for name in USUAL if name in SAMPLING or not discrete)
 
 
-def choose(text: str, like: PlannerConfig) -> PlannerConfig:
+def choose(text: str, like: PlannerConfig, also: tuple[str, ...] = ()) -> PlannerConfig:
     """The planner that ``text`` names, for a run whose own planner is ``like`` (see `named_planner`).
 
-    Raises UserError for a name, a setting or a number that cannot be.
+    also: names that are no planners but are understood. Raises UserError for a name, setting or number that cannot be.
     """
     name, _, numbers = text.partition(":")
-    require_name(name)
+    require_name(name, also)
     changes = dict(setting(part, text) for part in numbers.split(",") if part)
     return replace(named_planner(name, like), **changes)  # type: ignore[arg-type]
 

@@ -253,18 +253,19 @@ def add(training: Training, runs: list[Run], progress: Progress) -> None:
     returns = [float(run.episode.reward.sum()) for run in runs]
     for run in runs:
         training.replay.add(run.episode)
-    gap = quietest_gap(runs[0], training.config)
+    gap = quietest_gap(runs[0], training.config, training.round)
     values = {"predicted": gap.predicted, "realised": gap.realised} if math.isfinite(gap.predicted) else {}
     training.log(episodes=training.replay.position(), returns=returns, **values)
     progress.collected(training.replay.position(), returns)
 
 
-def quietest_gap(run: Run, config: TrainConfig) -> Gap:
+def quietest_gap(run: Run, config: TrainConfig, number: int) -> Gap:
     """Not known for plans that end with a critic's value, of which nobody took note here."""
-    if planner_collects(config) and has_tail(config.collect.name):
+    searched = planner_collects(config, number)
+    if searched and has_tail(config.collect.name):
         return Gap(math.nan, math.nan)
-    horizon = config.collect.horizon if planner_collects(config) else config.actor.horizon
-    discount = config.collect.discount if planner_collects(config) else 1.0
+    horizon = config.collect.horizon if searched else config.actor.horizon
+    discount = config.collect.discount if searched else 1.0
     horizons = np.full(len(run.value), horizon)
     return imagination_gap(run.value, horizons, run.episode.reward, bool(run.episode.terminated[-1]), discount)
 

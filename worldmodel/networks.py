@@ -22,6 +22,19 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
+def normed_mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
+    """Linear layers with layer norm and SiLU between them, linear at the end: ``[..., inputs] -> [..., outputs]``.
+
+    As in DreamerV3 (Hafner 2023): it learns functions of what varies little in a latent, such as a small angle, in a
+    fraction of the updates.
+    """
+    widths = [inputs, *hidden]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.LayerNorm(after), nn.SiLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+
+
 def with_jacobian(tensors: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Output of linear layers with ELU between them and its derivative at ``x [..., inputs]``, in closed form.
 

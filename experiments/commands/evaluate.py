@@ -17,8 +17,9 @@ from rich.table import Table
 from experiments import device, environment, run_folder
 from experiments.commands.leading import leading, option, wants_help
 from experiments.config import PlannerConfig
-from experiments.evaluate import NONE, SIMULATOR, Evaluation, check, evaluate, named_planner
-from experiments.shards import On, processes
+from experiments.evaluate import NONE, SIMULATOR, Evaluation, check, evaluate
+from experiments.planner_choice import choose
+from experiments.shards import RANDOM, On, processes
 from worldmodel.durable import write_whole
 
 USAGE = "worldmodel evaluate RUN [options]"
@@ -43,7 +44,7 @@ class Arguments:
     """Run folder, as `worldmodel train` wrote it."""
     planner: str | None = None
     """random, random-shooting, cem, icem, mppi, tdmpc, ilqr or gradient; where a run has learned them actor,
-    distilled, and any search with +value or +policy."""
+    distilled, and any search with +value or +policy. Numbers may follow: cem:horizon=4,iterations=8."""
     episodes: int = 20
     """How many; the interval is over these."""
     seed: int = 0
@@ -79,7 +80,7 @@ def parse(argv: list[str]) -> Arguments:
         tyro.cli(Arguments, prog="worldmodel evaluate", args=["--help"])
     folder = Path(leading(argv, USAGE))
     own = run_folder.read_config(folder).planner
-    planner = named_planner(option(argv, "--planner") or own.name, own)
+    planner = choose(option(argv, "--planner") or own.name, own, also=(RANDOM,))
     default = Arguments(folder, settings=Chosen(**asdict(planner)))
     return tyro.cli(Arguments, prog="worldmodel evaluate", args=argv, default=default)
 

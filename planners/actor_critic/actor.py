@@ -16,7 +16,7 @@ from torch.nn import functional
 from planners.categorical import one_hot
 from worldmodel.distributions import Normal
 from worldmodel.interface import State
-from worldmodel.networks import mlp
+from worldmodel.networks import normed_mlp
 
 MEAN_LIMIT = 3.0  # of the normal's mean: tanh(3) is 0.995, and beyond it no gradient comes back
 MAX_STD = 1.0  # of the normal: squashed, that is about uniform
@@ -101,7 +101,7 @@ class Actor(nn.Module):
         if not 0 < min_std < MAX_STD:
             raise ValueError(f"An actor's min_std must be in (0, {MAX_STD}); got {min_std}. The usual one is 0.1.")
         self.action, self.min_std, self.discrete = action, min_std, discrete
-        self.net = mlp(latent, hidden, action if discrete else 2 * action)
+        self.net = normed_mlp(latent, hidden, action if discrete else 2 * action)
         zero_last(self.net)
 
     def forward(self, state: State) -> Policy:

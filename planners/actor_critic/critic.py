@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from planners.actor_critic.actor import zero_last
 from planners.actor_critic.two_hot import cross_entropy, expected
 from worldmodel.interface import State
-from worldmodel.networks import mlp
+from worldmodel.networks import normed_mlp
 
 BINS = 101
 LIMIT = 7.0  # in symlog space: values of up to e^7 - 1, about 1100, to either side
@@ -23,7 +23,7 @@ class Critic(nn.Module):
 
     def __init__(self, latent: int, hidden: Sequence[int]):
         super().__init__()
-        self.net = mlp(latent, hidden, BINS)
+        self.net = normed_mlp(latent, hidden, BINS)
         zero_last(self.net)
         self.register_buffer("bins", torch.linspace(-LIMIT, LIMIT, BINS), persistent=False)
 

@@ -38,12 +38,13 @@ def imagine(
     """Follow ``actor`` from ``start [batch, latent]``, with action noise ``[batch, horizon, action]``.
 
     latent_noise ``[batch, horizon, stoch]`` samples the dynamics; None takes their mean, as planners do. Differentiable
-    through the dynamics and the actions; the actor sees each state as a constant (Hafner 2020, algorithm 1), so a
-    gradient reaches it by what its actions lead to, not by how it would have answered to other states.
+    through the dynamics and the actions, also by how the actor answers to where its earlier actions lead. To Dreamer's
+    (Hafner 2020, algorithm 1) each state is a constant: an action then counts as if no later one would correct it, and
+    where the dynamics are unstable (a pole upright) its gradient grows by the step.
     """
     states, actions, raws = [start], list[Tensor](), list[Tensor]()
     for t in range(noise.shape[1]):
-        action, raw = actor(states[-1].map(Tensor.detach)).sample(noise[:, t])
+        action, raw = actor(states[-1]).sample(noise[:, t])
         states.append(model.step(states[-1], action, None if latent_noise is None else latent_noise[:, t]))
         actions.append(action)
         raws.append(raw)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from planners.actor_critic.actor import Actor
 from worldmodel.interface import State
-from worldmodel.networks import mlp
+from worldmodel.networks import normed_mlp
 
 FIRST_TEMPERATURE = 0.1
 
@@ -21,7 +21,7 @@ class TwinCritic(nn.Module):
 
     def __init__(self, latent: int, action: int, hidden: Sequence[int]):
         super().__init__()
-        self.nets = nn.ModuleList(mlp(latent + action, hidden, 1) for _ in range(2))
+        self.nets = nn.ModuleList(normed_mlp(latent + action, hidden, 1) for _ in range(2))
 
     def forward(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]:
         seen = torch.cat([state.vector, action], -1)

@@ -42,7 +42,7 @@ class Settings(NamedTuple):
     horizon: int = 15
     discount: float = 0.98
     mixing: float = 0.95
-    entropy: float = 3e-3
+    entropy: float = 3e-4
     gradient: Literal["pathwise", "score"] = "pathwise"
     sample_latent: bool = False
     follow: float = 0.02

@@ -61,6 +61,8 @@ def test_the_planner_and_its_numbers_are_chosen(tiny_run: Path, tmp_path: Path) 
     other = evaluated(tiny_run, tmp_path / "e.json", *options)
     assert other["planner"] == "icem"
     assert other["settings"] == {"horizon": 2, "candidates": 4, "elites": 2, "discount": 1.0}
+    short = ["--planner", "icem:horizon=2,candidates=4,elites=2", "--episodes", "1"]  # as `compare` takes them
+    assert evaluated(tiny_run, tmp_path / "e.json", *short)["settings"] == other["settings"]
 
 
 def test_on_the_simulator_the_model_plays_no_part(tiny_run: Path, tmp_path: Path) -> None:

@@ -73,6 +73,30 @@ def test_the_gradient_of_the_return_comes_through_the_dynamics() -> None:
     assert slope[0].item() == pytest.approx((by_action * squashed).sum().item())
 
 
+def test_the_gradient_counts_how_the_actor_answers_to_where_it_went() -> None:
+    """On a system that doubles each error, against central differences of the return of five steps."""
+    one = learner(toys.Toy(lambda z, a: 2 * z + torch.cat([a, 0 * a], -1), lambda z: -(z[..., 0] ** 2)))
+    actor, start = one.agent.actor.double(), starts(8, one.generator).map(lambda x: 0.1 * x.double())
+    noise = torch.randn(8, 5, 1, generator=one.generator, dtype=torch.float64)
+    with torch.no_grad():
+        actor.net[-1].weight.copy_(torch.randn(2, 64, generator=one.generator) / 8)
+
+    def total() -> Tensor:
+        imagined = imagine(one.model, actor, start, noise)
+        return one.objective.reward(imagined.after, imagined.actions).sum()
+
+    weight = actor.net[0].weight
+    (slope,) = torch.autograd.grad(total(), [weight])
+    for row, column in ((0, 0), (3, 0), (7, 1)):
+        with torch.no_grad():
+            weight[row, column] += 1e-6
+            up = total()
+            weight[row, column] -= 2e-6
+            down = total()
+            weight[row, column] += 1e-6
+        assert slope[row, column].item() == pytest.approx((up - down).item() / 2e-6, rel=1e-4)
+
+
 def test_imagined_states_follow_the_models_steps() -> None:
     toy, generator = toys.point_mass(), torch.Generator().manual_seed(0)
     one, start = learner(toy), starts(5, generator)
