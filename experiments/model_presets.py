@@ -28,9 +28,16 @@ MODELS = {
         "Hafner 2021, 2023", {"dynamics": "categorical", "encoder": "state", "stoch": 64, "classes": 8}
     ),
     "slac": ModelPreset("Lee 2020", {"dynamics": "two-level", "encoder": "state", "stoch": 48, "first_level": 16}),
-    "linear": ModelPreset(  # SOLAR's prior, without what it infers anew for every batch; balance: docs/log.md
+    "linear": ModelPreset(  # SOLAR's prior, without what it infers per batch; balance and images: docs/log.md
         "SOLAR, Zhang 2019",
-        {"dynamics": "linear-gaussian", "encoder": "frame", "stack": 2, "free_nats": 0.0, "balance": 0.5},
+        {
+            "dynamics": "linear-gaussian",
+            "encoder": "frame",
+            "stack": 2,
+            "free_nats": 0.0,
+            "balance": 0.5,
+            "images": "patch",
+        },
     ),
     "e2c": ModelPreset("Watter 2015", PAIRS | {"objective": "e2c", "consistency": 0.25}),
     "pcc": ModelPreset("Levine 2020", PAIRS | {"objective": "pcc", "beta": 0.01, "consistency": 7.0, "curvature": 1.0}),

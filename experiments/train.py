@@ -35,11 +35,13 @@ from worldmodel import checkpoint
 from worldmodel.averaging import WeightAverage
 from worldmodel.build import build
 from worldmodel.episode import Episode
+from worldmodel.first_latents import standardize
 from worldmodel.fit import update
 from worldmodel.interface import State
 from worldmodel.replay import Batch, Replay
 from worldmodel.sequence_vae import SequenceVAE
 
+FIRST_WINDOWS = 64  # that the first latents are standardized on
 LOG_EVERY = 50  # updates between two lines of metrics; there is one at the end of each round too
 
 
@@ -107,8 +109,18 @@ def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
     folder.mkdir(parents=True, exist_ok=True)
     replay = stored_replay(config, folder) if config.data else seed_replay(config, folder)
     training = assemble(config, folder, replay, device)
+    set_out(training)
     save(training)
     return training
+
+
+def set_out(training: Training) -> None:
+    """First weights that depend on the data, for objectives that need them (`worldmodel.first_latents`)."""
+    config, model = training.config, training.model
+    device, generator = next(model.parameters()).device, numpy_generator(config.seed, "first")
+    batch = training.replay.sample(FIRST_WINDOWS, config.length, generator)
+    standardize(model, Batch(*(field.to(device) for field in batch)))
+    training.average = WeightAverage(model.parameters(), config.average)
 
 
 def seed_replay(config: TrainConfig, folder: Path) -> Replay:

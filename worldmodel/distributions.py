@@ -74,6 +74,10 @@ class NormalLatent:
         mean, raw_std = raw.chunk(2, -1)
         return Normal(mean, functional.softplus(raw_std) + self.min_std)
 
+    def raw(self, std: Tensor) -> Tensor:
+        """What a network must put out for ``std``, or for one just above the smallest there is."""
+        return (std - self.min_std).clamp(min=0.01).expm1().log()
+
     def standard(self, like: Tensor) -> Normal:
         """Zero mean and unit std, ``[stoch]``, with the device and dtype of ``like``."""
         return Normal(like.new_zeros(self.stoch), like.new_ones(self.stoch))

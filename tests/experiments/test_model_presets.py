@@ -39,6 +39,14 @@ def test_it_learns_and_plans(name: str) -> None:
         assert action.isfinite().all()
 
 
+def test_a_linear_roll_out_that_explodes_is_dear() -> None:
+    """Nothing but its images holds one matrix back. A decoder that begins with sines paints any latent alike."""
+    model = build(as_published("linear", preset("pendulum").model), (16, 16, 3), 1)
+    far = torch.randn(20, model.sizes.stoch, generator=torch.Generator().manual_seed(0))
+    near, exploded = (model.image_nll(scale * far, torch.full((20, 3, 16, 16), 0.5)).mean() for scale in (1, 400))
+    assert exploded > 1e4 * near.abs()
+
+
 def test_planet_is_the_default() -> None:
     assert as_published("planet", ModelConfig()) == ModelConfig()
 

@@ -14,6 +14,8 @@ from experiments.metrics import read
 from experiments.run_folder import load_model, read_config
 from worldmodel.checkpoint import newest
 from worldmodel.data_folder import DataFolder, create, open_folder
+from worldmodel.encoders.pose import PoseEncoder
+from worldmodel.images import to_model
 
 from .equal_runs import EXACT
 from .test_train_command import fail_at
@@ -67,6 +69,18 @@ def test_the_run_records_its_data_and_what_it_does_on_test_episodes(data: Path, 
     assert [line["updates"] for line in held_out] == [4, 8, 12, 16]
     assert all(np.isfinite(list(line.values())).all() for line in held_out)
     assert not any("episodes" in line for line in read(offline_run / "metrics.jsonl"))
+
+
+def test_poses_set_out_standardized_on_the_data(data: Path, tmp_path: Path) -> None:
+    """... and are what is trained and averaged from then on: an update that changes next to nothing leaves them so."""
+    options = ["--rounds", "1", "--updates", "1", "--learning-rate", "1e-9", "--final-learning-rate", "1e-9"]
+    run = tmp_path / "run"
+    assert main([*TINY, "--data", str(data), "--out", str(run), "--model", "pose", *options]) == 0
+    encoder = load_model(run, torch.device("cpu"))[1].encoder
+    assert isinstance(encoder, PoseEncoder)
+    frames = np.concatenate([episode.observation for episode in open_folder(data).train.episodes("train")])
+    poses = encoder.poses(to_model(torch.from_numpy(frames), torch.float32))
+    torch.testing.assert_close(poses.std(0), torch.ones(encoder.pose), atol=0.25, rtol=0)
 
 
 def test_a_model_loads_without_its_data_and_without_its_environment(

@@ -35,6 +35,11 @@ class LinearGaussian(nn.Module):
         """Of the noise, ``[stoch]``: the root of Q's diagonal."""
         return functional.softplus(self.raw_std) + self.latent.min_std
 
+    @torch.no_grad()
+    def begin_with(self, std: Tensor) -> None:
+        """Set that std before training, ``[stoch]``."""
+        self.raw_std.copy_(self.latent.raw(std))
+
     @property
     def first(self) -> Normal:
         return self.latent.standard(self.raw_std)

@@ -47,6 +47,11 @@ class LocallyLinear(nn.Module):
         """Of the transition's noise, ``[stoch]``: the root of H's diagonal."""
         return functional.softplus(self.raw_std) + self.latent.min_std
 
+    @torch.no_grad()
+    def begin_with(self, std: Tensor) -> None:
+        """Set that std before training, ``[stoch]``."""
+        self.raw_std.copy_(self.latent.raw(std))
+
     @property
     def first(self) -> Normal:
         return self.latent.standard(self.raw_std)

@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from worldmodel.networks import mlp
 
+NARROW = -4.0  # softplus of it is 0.02
+
 
 class FrameEncoder(nn.Module):
     """Posterior from a stack of frames. The memory holds the features of the last ``stack - 1``, zeros for none."""
@@ -44,6 +46,21 @@ class FrameEncoder(nn.Module):
     def statistics(self, context: Tensor, seen: Tensor) -> Tensor:
         """Of q(z | stack), ``[..., statistics]``, whatever the dynamics' context says."""
         return self.stats(seen)
+
+    @torch.no_grad()
+    def standardize(self, seen: Tensor) -> None:
+        """Before training, for normals: their means get mean 0 and std 1 over ``seen [rows, stack * features]``, and
+        their stds begin small.
+        """
+        last = self.stats[-1]
+        assert isinstance(last, nn.Linear)
+        mean, raw_std = (slice(half * last.out_features // 2, (half + 1) * last.out_features // 2) for half in (0, 1))
+        scale = self.stats(seen)[:, mean].std(0)
+        last.weight[mean].div_(scale[:, None])
+        last.bias[mean].div_(scale)
+        last.bias[mean].sub_(self.stats(seen)[:, mean].mean(0))
+        last.weight[raw_std].zero_()
+        last.bias[raw_std].fill_(NARROW)
 
 
 def later(x: Tensor, lag: int) -> Tensor:

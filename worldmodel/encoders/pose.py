@@ -92,6 +92,16 @@ class PoseEncoder(nn.Module):
         last.bias.div_(scale)
         last.bias.sub_(self.poses(frame).mean(0))
 
+    @torch.no_grad()
+    def standardize_change(self, before: Tensor, now: Tensor) -> None:
+        """And so that its change gets a mean square of 1: poses ``[..., pose]`` of neighbouring frames.
+
+        Where one decision moves a pose by as much as its std, the first gain makes changes of ten standard deviations;
+        the first updates then press the whole latent to nothing, where it stays (docs/log.md).
+        """
+        assert self.log_gain is not None
+        self.log_gain.copy_(-0.5 * (now - before).square().flatten(0, -2).mean(0).log())
+
 
 def require_stack(stack: int, shown: int) -> None:
     if stack not in (1, 2):
