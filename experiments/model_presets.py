@@ -51,6 +51,8 @@ MODELS = {
             "consistency": 0.3,
             "curvature": 10.0,
             "curvature_radius": 0.3,
+            "spread": 5.0,
+            "slowness": 5.0,
         },
     ),
 }

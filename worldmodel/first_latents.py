@@ -3,7 +3,8 @@
 They learn from how well the prior tells latents from each other. Latents that lie together, within their noise, tell it
 nothing. Those that lie far from where a narrow prior expects them are pressed together by the first few updates, which
 is the quickest way of being expected, and stay together (docs/log.md). So latents begin with mean 0 and std 1 in the
-data at hand, and the prior with the std of what it gets wrong; the published networks begin about as wide (Shu 2020).
+data at hand, and the prior with half the std of what it gets wrong: it soon gets better, and its std follows slowly.
+The published networks begin about as wide (Shu 2020).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from worldmodel.objectives.pc3 import PC3
 from worldmodel.objectives.predictive import Predictive
 from worldmodel.sequence_vae import Sequences, SequenceVAE
 
+FIRST_WIDTH = 0.5
+
 
 @torch.no_grad()
 def standardize(model: SequenceVAE, batch: Sequences) -> None:
@@ -30,7 +33,7 @@ def standardize(model: SequenceVAE, batch: Sequences) -> None:
     standardize_encoder(model, batch, pair)
     if isinstance(model.dynamics, LocallyLinear | LinearGaussian):
         posterior, prior = normals(model.observe(batch))
-        model.dynamics.begin_with((posterior.mean - prior.mean)[pair].square().mean(0).sqrt())
+        model.dynamics.begin_with(FIRST_WIDTH * (posterior.mean - prior.mean)[pair].square().mean(0).sqrt())
 
 
 def standardize_encoder(model: SequenceVAE, batch: Sequences, pair: torch.Tensor) -> None:

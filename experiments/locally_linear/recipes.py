@@ -47,7 +47,7 @@ class Recipe:
     rest: float = 1.0
 
 
-POSES = replace(as_published("pose", ModelConfig()), hidden=64, width=32, stoch=4)
+POSES = replace(as_published("pose", ModelConfig()), hidden=64, width=32, stoch=4, spread=0.5, slowness=0.0)
 
 PENDULUM = {
     "learn": "e2c-balance",
