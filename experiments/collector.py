@@ -133,7 +133,7 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
         for name, weights in torch.load(io.BytesIO(job.weights), weights_only=True).items():
             modules[name].load_state_dict(weights)
         generator = torch_generator(config.seed, "collect", job.number)
-        planner = collecting_planner(config, job.number, model, modules.get("agent"), generator)
+        planner = collecting_planner(config, model, modules.get("agent"), generator)
         seed = training_seed(config.seed, job.number)
         return run_episode(model, planner, env, seed, noise_std=noise_levels(config), generator=generator)
 
@@ -141,11 +141,11 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
 
 
 def collecting_planner(
-    config: TrainConfig, number: int, model: SequenceVAE, agent: torch.nn.Module | None, generator: torch.Generator
+    config: TrainConfig, model: SequenceVAE, agent: torch.nn.Module | None, generator: torch.Generator
 ) -> Planner:
-    """Who collects round ``number``: the planner of ``config.collect``, or the agent's policy, sampled."""
+    """The planner of ``config.collect``, or the agent's policy, sampled."""
     learner = agent if isinstance(agent, ActorCritic | SoftActorCritic) else None
-    if learner is None or planner_collects(config, number):
+    if learner is None or planner_collects(config):
         policies = policies_of(learner, config.actor) if learner else NO_POLICIES
         return make_planner(config.collect, model, LearnedReward(model), generator, policies)
     return ActorPlanner(model, LearnedReward(model), generator, learner.actor, config.actor.horizon, sample=True)

@@ -73,10 +73,10 @@ class ActorConfig:
     """Largest gradient norm, of each."""
     target_entropy: float = -1.0
     """In nats per action dimension (slac)."""
-    collector: Literal["policy", "planner", "turns"] = "turns"
+    collector: Literal["policy", "planner"] = "planner"
     """Who collects: the actor itself, sampled, or the planner of --collect, which may be one that knows the actor, e.g.
-    --collect.name icem+policy+value, or each in every other round."""
-    train_ratio: float = 1.0
+    --collect.name icem+policy+value."""
+    train_ratio: float = 2.0
     """Updates of the agent per update of the model."""
 
 
@@ -117,7 +117,7 @@ class TrainConfig:
     """Correlation in time of the random actions in the seed episodes, in [0, 1)."""
     rounds: int = 20
     """Rounds of fitting and collecting; a checkpoint after each."""
-    updates: int = 210
+    updates: int = 100
     """Gradient steps per round."""
     episodes: int = 16
     """Episodes collected per round, side by side, with the weights of the round's start."""
@@ -131,8 +131,11 @@ class TrainConfig:
     """Windows per update."""
     length: int = 32
     """Rows per window."""
-    learning_rate: float = 2e-3
-    final_learning_rate: float = 1e-4
+    optimizer: Literal["adam", "muon"] = "muon"
+    """Of the model. muon: each weight matrix's momentum made orthogonal (Jordan 2024), Adam for the rest. Adam alone
+    wants a learning rate of 2e-3."""
+    learning_rate: float = 8e-3
+    final_learning_rate: float = 4e-4
     """Reached by a cosine over the whole run."""
     clip: float = 1000.0
     """Largest gradient norm."""
@@ -157,10 +160,8 @@ class TrainConfig:
     """Set by --data: nothing is collected, and no environment is made."""
 
 
-def planner_collects(config: TrainConfig, number: int) -> bool:
-    """Whether a planner, rather than the agent itself, collects round ``number``. In turns, the planner does first."""
-    takes_turns = config.actor.collector == "turns" and number % 2 == 1
-    return config.agent == "planner" or config.actor.collector == "planner" or takes_turns
+def planner_collects(config: TrainConfig) -> bool:
+    return config.agent == "planner" or config.actor.collector == "planner"
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from worldmodel.episode import Episode
 from worldmodel.first_latents import standardize
 from worldmodel.fit import update
 from worldmodel.interface import State
+from worldmodel.muon import Muon
 from worldmodel.replay import Batch, Replay
 from worldmodel.sequence_vae import SequenceVAE
 
@@ -95,7 +96,7 @@ class Training:
 
     @property
     def optimizers(self) -> dict[str, checkpoint.Stateful]:
-        own: dict[str, checkpoint.Stateful] = {"adam": self.optimizer, "average": self.average}
+        own: dict[str, checkpoint.Stateful] = {"model": self.optimizer, "average": self.average}
         return own | (dict(self.learner.optimizers) if self.learner else {})
 
     @property
@@ -138,11 +139,17 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
     with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
         torch.manual_seed(int(torch_generator(config.seed, "weights").initial_seed()))
         model = build(config.model, form.observation, form.action, form.discrete).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
+    optimizer = make_optimizer(model, config)
     average = WeightAverage(model.parameters(), config.average)
     noise = torch_generator(config.seed, "noise", device=device.type)
     batches, learner = numpy_generator(config.seed, "batches"), make_learner(config, model.sizes, device)
     return Training(config, folder, model, optimizer, average, replay, noise, batches, learner)
+
+
+def make_optimizer(model: SequenceVAE, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "muon":
+        return Muon(model.parameters(), lr=config.learning_rate)
+    return torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
 
 
 def resume(config: TrainConfig, folder: Path, device: torch.device) -> Training:
@@ -265,15 +272,15 @@ def add(training: Training, runs: list[Run], progress: Progress) -> None:
     returns = [float(run.episode.reward.sum()) for run in runs]
     for run in runs:
         training.replay.add(run.episode)
-    gap = quietest_gap(runs[0], training.config, training.round)
+    gap = quietest_gap(runs[0], training.config)
     values = {"predicted": gap.predicted, "realised": gap.realised} if math.isfinite(gap.predicted) else {}
     training.log(episodes=training.replay.position(), returns=returns, **values)
     progress.collected(training.replay.position(), returns)
 
 
-def quietest_gap(run: Run, config: TrainConfig, number: int) -> Gap:
+def quietest_gap(run: Run, config: TrainConfig) -> Gap:
     """Not known for plans that end with a critic's value, of which nobody took note here."""
-    searched = planner_collects(config, number)
+    searched = planner_collects(config)
     if searched and has_tail(config.collect.name):
         return Gap(math.nan, math.nan)
     horizon = config.collect.horizon if searched else config.actor.horizon

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from worldmodel.images import require_multiple
+from worldmodel.muon import by_adam
 
 FREQUENCY = 3.0  # of the decoder's sines, in radians per unit of a typical latent
 
@@ -50,10 +51,10 @@ class FineDecoder(nn.Module):
         super().__init__()
         require_multiple(size, patch, "the patch size")
         self.size, self.channels, self.patch = size, channels, patch
-        self.waves = nn.Linear(latent, hidden)
+        self.waves = by_adam(nn.Linear(latent, hidden))
         self.lift = nn.Linear(hidden, hidden)
         self.codes = nn.Linear(hidden, width * (size // patch) ** 2)
-        self.paint = nn.Linear(width, channels * patch * patch)
+        self.paint = by_adam(nn.Linear(width, channels * patch * patch))
         nn.init.normal_(self.waves.weight, 0, FREQUENCY / latent**0.5)
         nn.init.constant_(self.paint.bias, 0.5)  # start from grey
 

@@ -11,6 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from worldmodel.muon import by_adam
+
 
 def to_model(observation: Tensor, dtype: torch.dtype) -> Tensor:
     """The model's door: uint8 ``[..., height, width, channel]`` -> ``[..., channel, height, width]`` in [0, 1]."""
@@ -67,7 +69,7 @@ class PatchDecoder(nn.Module):
         self.size, self.channels, self.patch = size, channels, patch
         self.lift = nn.Linear(latent, hidden)
         self.codes = nn.Linear(hidden, width * (size // patch) ** 2)
-        self.paint = nn.Linear(width, channels * patch * patch)
+        self.paint = by_adam(nn.Linear(width, channels * patch * patch))
         nn.init.constant_(self.paint.bias, 0.5)  # start from grey
 
     def forward(self, latent: Tensor) -> Tensor:

@@ -83,21 +83,6 @@ def test_a_planner_that_knows_the_agent_may_collect_for_it() -> None:
     np.testing.assert_allclose(actions, np.tanh(3 * np.tanh(-5 / 3)), atol=1e-6)
 
 
-def test_planner_and_agent_collect_in_turns() -> None:
-    """The actor as a planner does not sample, the actor as a policy does."""
-    planner = PlannerConfig("actor", horizon=2)
-    config = replace(CONFIG, agent="actor-critic", action_noise=0.0, collect=planner)
-    collector, learner = InlineCollector(config), make_learner(config, model().sizes, torch.device("cpu"))
-    assert learner is not None
-    torch.nn.init.constant_(learner.module.actor.net[-1].bias[:1], -5.0)
-
-    def spread(number: int) -> float:
-        collector.start(number, {"model": model(), "agent": learner.module})
-        return float(collector.result()[0].episode.action[1:, 0].std())
-
-    assert [spread(number) > 0.01 for number in (1, 2, 3, 4)] == [False, True, False, True]
-
-
 def test_an_error_over_there_is_raised_here(beside: ProcessCollector) -> None:
     wrong = build(replace(CONFIG.model, deter=7), (32, 32, 3), 1)
     beside.start(3, {"model": wrong})
