@@ -20,14 +20,21 @@ UPDATE_RMS = 0.2  # about that of Adam's updates, so that learning rates mean th
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """About ``U Vᵀ`` of the singular value decomposition ``U S Vᵀ`` of ``matrix [rows, columns]``."""
+    """About ``U Vᵀ`` of the singular value decomposition ``U S Vᵀ`` of ``matrix [rows, columns]``.
+
+    The iteration ``X <- (a + b XXᵀ + c (XXᵀ)²) X``, done on the small square ``XXᵀ`` alone: a wide matrix is multiplied
+    twice rather than at every step.
+    """
     wide = matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix
     x = wide / wide.norm().clamp(min=1e-12)
+    gram = x @ x.mT
+    factor = torch.eye(len(gram), dtype=x.dtype, device=x.device)
     first, third, fifth = COEFFICIENTS
     for _ in range(STEPS):
-        gram = x @ x.mT
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=third, alpha=fifth), x, beta=first)
-    return x.mT if matrix.shape[0] > matrix.shape[1] else x
+        polynomial = torch.addmm(gram, gram, gram, beta=third, alpha=fifth)
+        polynomial.diagonal().add_(first)
+        factor, gram = polynomial @ factor, polynomial @ gram @ polynomial
+    return (factor @ x).mT if matrix.shape[0] > matrix.shape[1] else factor @ x
 
 
 class Muon(torch.optim.Optimizer):
