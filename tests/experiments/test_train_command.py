@@ -19,6 +19,7 @@ from experiments.metrics import read
 from experiments.run_folder import load_model, read_config
 from tests.experiments.conftest import TINY
 from worldmodel import replay
+from worldmodel.checkpoint import newest
 from worldmodel.replay import Replay
 
 from .equal_runs import assert_equal_runs
@@ -80,6 +81,18 @@ def test_a_resumed_run_keeps_its_configuration(
     err = capsys.readouterr().err
     for word in words:
         assert word in err
+
+
+def test_the_optimizer_is_chosen(tiny_run: Path, tmp_path: Path) -> None:
+    """Adam wants a smaller learning rate; the weights after a run say that it was another optimizer."""
+    assert read_config(tiny_run).optimizer == "muon"
+    run = tmp_path / "adam"
+    assert main([*TINY, "--optimizer", "adam", "--learning-rate", "2e-3", "--out", str(run)]) == 0
+    config, model = load_model(run, torch.device("cpu"))
+    assert (config.optimizer, config.learning_rate) == ("adam", 2e-3)
+    stored = torch.load(newest(run / "checkpoint") / "optimizers.pt", weights_only=True)["model"]
+    assert set(stored["state"][0]) == {"step", "exp_avg", "exp_avg_sq"}
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 def test_a_run_is_not_resumed_as_another_environment(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
