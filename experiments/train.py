@@ -116,7 +116,9 @@ def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
 
 
 def set_out(training: Training) -> None:
-    """First weights that depend on the data, for objectives that need them (`worldmodel.first_latents`)."""
+    """First weights that depend on the data, for objectives that need them (`worldmodel.first_latents`); averages begin
+    with these.
+    """
     config, model = training.config, training.model
     device, generator = next(model.parameters()).device, numpy_generator(config.seed, "first")
     batch = training.replay.sample(FIRST_WINDOWS, config.length, generator)

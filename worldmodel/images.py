@@ -112,6 +112,7 @@ class ConvDecoder(nn.Module):
         widths = [8 * width, 4 * width, 2 * width, width, channels]
         pairs = pairwise(widths)
         self.layers = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs)
+        by_adam(self.layers[-1])
 
     def forward(self, latent: Tensor) -> Tensor:
         batch = latent.shape[:-1]

@@ -38,8 +38,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Weights of two dimensions or more by Muon, a convolution's as ``[output, everything else]``; all else by Adam,
-    and what `by_adam` marks.
+    """Weights of two dimensions or more by Muon, a convolution's as ``[first axis, all else]``; the rest by Adam, and
+    what `by_adam` marks.
 
     torch's own Muon multiplies in bfloat16, which is slow on a CPU. momentum: Nesterov's. betas, eps: Adam's.
     """

@@ -77,11 +77,14 @@ def test_which_weights_are_muons() -> None:
     assert [is_matrix(parameter) for parameter in net.parameters()] == [True, False, False, False, False, False]
 
 
-@pytest.mark.parametrize("images", ["fine", "patch"])
-def test_what_paints_pixels_is_left_to_adam(images: str) -> None:
-    model = build(ModelConfig(images=images), (32, 32, 3), 1)
-    assert not is_matrix(model.decoder.paint.weight)
-    assert is_matrix(model.decoder.codes.weight)
+@pytest.mark.parametrize(
+    ("images", "painting", "before"),
+    [("fine", "paint", "codes"), ("patch", "paint", "codes"), ("conv", "layers.3", "lift")],
+)
+def test_what_paints_pixels_is_left_to_adam(images: str, painting: str, before: str) -> None:
+    decoder = build(ModelConfig(images=images), (32, 32, 3), 1).decoder
+    assert not is_matrix(decoder.get_submodule(painting).weight)
+    assert is_matrix(decoder.get_submodule(before).weight)
 
 
 def test_it_goes_on_from_its_state_to_the_same_weights() -> None:
