@@ -131,12 +131,16 @@ class TrainConfig:
     """Windows per update."""
     length: int = 32
     """Rows per window."""
+    paid: float = 0.0
+    """Share of the windows that hold a row that pays more than the mean, in [0, 1]: where rewards are rare."""
     optimizer: Literal["adam", "muon"] = "muon"
     """Of the model. muon: each weight matrix's momentum made orthogonal (Jordan 2024), Adam for the rest. Adam alone
     wants a learning rate of 2e-3."""
     learning_rate: float = 8e-3
     final_learning_rate: float = 4e-4
     """Reached by a cosine over the whole run."""
+    weight_decay: float = 0.0
+    """Of the weight matrices: an update takes off this share of them, times the learning rate (muon only)."""
     clip: float = 1000.0
     """Largest gradient norm."""
     average: float = 0.99

@@ -151,7 +151,7 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
 def make_optimizer(model: SequenceVAE, config: TrainConfig) -> torch.optim.Optimizer:
     """Of the model alone; actor and critic have Adam."""
     if config.optimizer == "muon":
-        return Muon(model.parameters(), lr=config.learning_rate)
+        return Muon(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     return torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
 
 
@@ -244,7 +244,8 @@ def fit(training: Training, progress: Progress) -> None:
     training.average.swap()
     for left in reversed(range(config.updates)):
         cosine(training.optimizer, config, training.updates)
-        batch = training.replay.sample(config.batch, config.length, training.batches)
+        paid = round(config.paid * config.batch)
+        batch = training.replay.sample(config.batch, config.length, training.batches, paid)
         batch = Batch(*(field.to(device) for field in batch))
         noise = torch.randn(shape, generator=training.noise, device=device)
         offset = int(training.batches.integers(min(config.model.open_loop_steps, config.length - 1)))

@@ -32,6 +32,7 @@ from worldmodel.durable import sync_folder, write_synced, write_whole
 from worldmodel.episode import Episode, check
 from worldmodel.replay_index import DamagedIndexError, ReplayIndex
 from worldmodel.replay_rows import Layout, checksum, create_files, read_windows, write_rows, wrong_sizes
+from worldmodel.window_places import even_places, paid_places, starts_of
 
 _FORMAT = "worldmodel replay 1"
 _SLACK_ROWS = 2048
@@ -94,6 +95,7 @@ class Replay:
         self.layout = layout
         self._index = index
         self._mark = mark
+        self._read_at, self._read_rewards = -1, np.empty(0, np.float32)
 
     @classmethod
     def create(
@@ -193,6 +195,7 @@ class Replay:
         if position == 0:
             self._write_mark(None)
         self._index.cut(position)
+        self._read_at = -1  # other episodes may come at the same position
 
     def _write_mark(self, mark: int | None) -> None:
         write_whole(self.folder / "mark.json", json.dumps(mark).encode())
@@ -233,30 +236,34 @@ class Replay:
             read_windows(self.folder, field, start, rows, out)
             yield out[0]
 
-    def sample(self, batch: int, length: int, rng: np.random.Generator) -> Batch:
+    def sample(self, batch: int, length: int, rng: np.random.Generator, paid: int = 0) -> Batch:
         """Draw ``batch`` windows of ``length`` rows from the episodes of the split "train", with replacement.
 
-        A window of ``length`` rows slides over an episode of ``rows`` rows from where it touches the first row alone to
-        where it touches the last alone, ``rows + length - 1`` places, all of them equally likely over all episodes;
-        then it is pushed inside. So every row, in short episodes and at ends too, is drawn as often as a row in the
-        middle of a long episode, and less than twice as often. (Starts drawn evenly inside the episode would show the
-        last row, the only one that teaches termination, ``length`` times less.) Only episodes shorter than ``length``
-        are padded.
+        paid: how many of them hold a row that pays more than the mean. See `worldmodel.window_places`. Only episodes
+        shorter than ``length`` are padded.
         """
         numbers = self._numbers("train")
         if batch < 1 or length < 1:
             raise ReplayError(f"batch and length must be at least 1; {batch} and {length} came. Ask for more.")
+        if not 0 <= paid <= batch:
+            raise ReplayError(f"paid must be 0 to batch, {batch}; {paid} came. Ask for fewer.")
         if len(numbers) == 0:
             raise ReplayError("Windows are drawn from episodes of the split train; there are none yet. Add some first.")
         records = self._index.records[numbers]
         rows = records["rows"].astype(np.int64)
-        ends = np.cumsum(rows + length - 1)  # the places of all episodes in a line, and where each episode's end
-        drawn = rng.integers(ends[-1], size=batch)
-        chosen = np.searchsorted(ends, drawn, side="right")
-        place = drawn - (ends - (rows + length - 1))[chosen]
-        offset = np.clip(place - (length - 1), 0, np.maximum(rows[chosen] - length, 0))
+        places = even_places(rows, length, batch - paid, rng)
+        if paid:
+            places = np.concatenate([paid_places(rows, self._rewards(), length, paid, rng), places])
+        chosen, offset = starts_of(places, rows, length)
         starts = records["start"][chosen].astype(np.int64) + offset
         return self._windows(starts, np.minimum(rows[chosen], length), length)
+
+    def _rewards(self) -> np.ndarray:
+        """Of all rows that are trained on, read once for all windows that are drawn until the next episode."""
+        if self._read_at != self.position():
+            self._read_rewards = np.concatenate(list(self._column("reward", "train")))
+            self._read_at = self.position()
+        return self._read_rewards
 
     def _windows(self, starts: np.ndarray, counts: np.ndarray, length: int) -> Batch:
         fields = []

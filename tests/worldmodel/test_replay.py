@@ -111,6 +111,34 @@ def test_no_row_is_drawn_less_than_the_middle_nor_twice_as_often(tmp_path: Path)
         assert counts[number, :rows].max() < 2.1 * middle
 
 
+def test_windows_that_pay_follow_what_is_added_and_taken_back(tmp_path: Path) -> None:
+    def pays(number: int, row: int) -> Episode:
+        reward = np.zeros(12, np.float32)
+        reward[row] = 1
+        return episode(number, 12)._replace(reward=reward)
+
+    def paid_rows(replay: Replay) -> set[tuple[int, int]]:
+        batch = replay.sample(64, 3, np.random.default_rng(0), paid=40)
+        assert (batch.reward[:40].sum(1) == 1).all()
+        return {tuple(state) for state in batch.state[:40][batch.reward[:40] > 0].int().tolist()}
+
+    replay = small(tmp_path)
+    replay.add(pays(0, 7))
+    assert paid_rows(replay) == {(0, 7)}
+    replay.add(pays(1, 11))
+    assert paid_rows(replay) == {(0, 7), (1, 11)}
+    replay.mark(1)
+    replay.rewind(1)
+    replay.add(pays(2, 1))
+    assert paid_rows(replay) == {(0, 7), (2, 1)}
+
+
+@pytest.mark.parametrize("paid", [-1, 9])
+def test_more_paid_windows_than_windows_are_refused(tmp_path: Path, paid: int) -> None:
+    with pytest.raises(ReplayError, match=f"0 to batch, 8; {paid} came"):
+        filled(tmp_path, [7]).sample(8, 3, np.random.default_rng(0), paid)
+
+
 def test_sampling_follows_the_generator_alone(tmp_path: Path) -> None:
     replay = filled(tmp_path, [9, 20])
     assert equal(draw(replay, 3), draw(Replay.open(replay.folder), 3))
