@@ -55,6 +55,10 @@ class Arguments:
     rounds: int = 10
     updates: int = 300
     """Per round."""
+    optimizer: str = "muon"
+    """adam wants smaller learning rates, such as 2e-3 and 1e-4."""
+    learning_rate: float = 8e-3
+    final_learning_rate: float = 4e-4
     seed: int = 0
     """Of weights and batches."""
     episodes: int = 20
@@ -95,6 +99,8 @@ def trained(arguments: Arguments, name: str) -> dict[str, Any]:
     folder, before = arguments.out / name, resource.getrusage(resource.RUSAGE_CHILDREN)
     command = ["train", arguments.preset, "--data", arguments.out / "data", "--model", name, "--out", folder]
     numbers = ["--rounds", arguments.rounds, "--updates", arguments.updates, "--seed", arguments.seed]
+    rates = ["--learning-rate", arguments.learning_rate, "--final-learning-rate", arguments.final_learning_rate]
+    numbers += ["--optimizer", arguments.optimizer, *rates]
     stopped = run_folder.has_checkpoint(folder)
     words = [str(word) for word in [*command, *numbers, *(["--resume"] if stopped else [])]]
     subprocess.run([sys.executable, "-m", "experiments.cli", *words], check=True)
