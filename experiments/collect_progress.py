@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from experiments.live_line import LiveLine
 from experiments.progress import clock
 
 REFRESH = 0.2  # seconds
@@ -21,43 +21,35 @@ class CollectProgress:
 
     def __init__(self, total: int, done: int, console: Console | None = None) -> None:
         self._total, self._first, self._episodes = total, done, done
-        self._console = console or Console()
         self._started, self._shown = time.monotonic(), 0.0
         self._frames, self._returns = 0, list[float]()
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._line = LiveLine(console, total, lambda: (self._episodes, self.line()))
 
     def __enter__(self) -> CollectProgress:
-        if self._console.is_terminal:
-            self._bar = Progress(BarColumn(24), TextColumn("{task.description}"), console=self._console)
-            self._task = self._bar.add_task(self.line(), total=self._total, completed=self._episodes)
-            self._bar.start()
+        self._line.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+    def __exit__(self, *error: Any) -> None:
+        self._line.__exit__(*error)
 
     @property
     def live(self) -> bool:
         """Whether there is a terminal to show every change on."""
-        return self._bar is not None
+        return self._line.live
 
     def stepped(self, frames: int) -> None:
         self._frames += frames
-        if self._bar and time.monotonic() - self._shown > REFRESH:
+        if time.monotonic() - self._shown > REFRESH:
             self._shown = time.monotonic()
-            self._bar.update(self._task, completed=self._episodes, description=self.line())
+            self._line.show(self._episodes, self.line())
 
     def stored(self, episodes: int, returns: list[float]) -> None:
         """``episodes`` in all, ``returns`` of the new ones."""
         self._episodes, self._returns = episodes, returns
-        if self._bar:
-            self._bar.update(self._task, completed=episodes, description=self.line())
+        if self._line.live:
+            self._line.show(episodes, self.line())
         else:
-            print(self.line(), file=self._console.file, flush=True)
+            self._line.print(self.line())
 
     def line(self) -> str:
         """E.g. ``episode 20/100 · return 23.1 · 12345 frames/s · 0:02 left``."""

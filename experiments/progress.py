@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from experiments.config import TrainConfig
+from experiments.live_line import LiveLine
 
 MODEL = ("loss", "image", "reward", "kl", "open_loop_image", "open_loop_reward")
 SHOWN = (*MODEL, "imagined_return", "critic_error", "actor_entropy", "temperature")
@@ -21,26 +21,18 @@ class TrainingProgress:
     """
 
     def __init__(self, config: TrainConfig, done: int, console: Console | None = None) -> None:
-        self._config, self._console = config, console or Console()
-        self._total = config.rounds * config.updates
+        self._config, self._total = config, config.rounds * config.updates
         self._first, self._updates, self._started = done, done, time.monotonic()
         self._losses: dict[str, float] = {}
         self._episodes, self._returns = 0, list[float]()
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._line = LiveLine(console, self._total, lambda: (self._updates, self.line()))
 
     def __enter__(self) -> TrainingProgress:
-        if self._console.is_terminal:
-            self._bar = Progress(BarColumn(24), TextColumn("{task.description}"), console=self._console)
-            self._task = self._bar.add_task(self.line(), total=self._total, completed=self._updates)
-            self._bar.start()
+        self._line.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+    def __exit__(self, *error: Any) -> None:
+        self._line.__exit__(*error)
 
     def updated(self, updates: int, losses: dict[str, float]) -> None:
         self._updates, self._losses = updates, losses
@@ -49,7 +41,7 @@ class TrainingProgress:
     def collected(self, episodes: int, returns: list[float]) -> None:
         """``episodes`` in all, ``returns`` of the new ones."""
         self._episodes, self._returns = episodes, returns
-        if self._bar:
+        if self._line.live:
             self._say(self.line())
         else:
             self._say(f"collected: {episodes} episodes, {self.mean_return()} of the last {len(returns)}")
@@ -57,7 +49,7 @@ class TrainingProgress:
     def tested(self, losses: dict[str, float]) -> None:
         """On the test episodes of an offline run."""
         said = "held out: " + " ".join(f"{name} {losses[name]:.4g}" for name in SHOWN if name in losses)
-        print(said, file=self._console.file, flush=True) if self._bar is None else self._bar.console.print(said)
+        self._line.print(said)
 
     def line(self) -> str:
         """E.g. ``round 3/12 · update 700/3000 · loss 912 … · return 41.3 · 9.1 updates/s · 4659 frames/s · 4:13 left``.
@@ -78,10 +70,10 @@ class TrainingProgress:
         return f"return {sum(self._returns) / len(self._returns):.1f}"
 
     def _say(self, line: str) -> None:
-        if self._bar:
-            self._bar.update(self._task, completed=self._updates, description=line)
+        if self._line.live:
+            self._line.show(self._updates, line)
         else:
-            print(line, file=self._console.file, flush=True)  # plain: no markup, no wrapping
+            self._line.print(line)
 
 
 def clock(seconds: float) -> str:
