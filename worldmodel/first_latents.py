@@ -33,7 +33,9 @@ def standardize(model: SequenceVAE, batch: Sequences) -> None:
     standardize_encoder(model, batch, pair)
     if isinstance(model.dynamics, LocallyLinear | LinearGaussian):
         posterior, prior = normals(model.observe(batch))
-        model.dynamics.begin_with(FIRST_WIDTH * (posterior.mean - prior.mean)[pair].square().mean(0).sqrt())
+        model.dynamics.process_noise.begin_with(
+            FIRST_WIDTH * (posterior.mean - prior.mean)[pair].square().mean(0).sqrt()
+        )
 
 
 def standardize_encoder(model: SequenceVAE, batch: Sequences, pair: torch.Tensor) -> None:

@@ -67,7 +67,7 @@ def test_latents_begin_with_mean_0_and_std_1_and_the_prior_with_half_of_what_it_
     torch.testing.assert_close(latent[:, level].mean(0), torch.zeros_like(latent[0, level]), atol=0.1, rtol=0)
     torch.testing.assert_close(latent.square().mean(0), torch.ones(4), atol=0.1, rtol=0)
     wrong = (inferred.posterior.mean - inferred.prior.mean)[pair].square().mean(0).sqrt()
-    torch.testing.assert_close(model.dynamics.std, (wrong / 2).clamp(min=0.11), atol=1e-4, rtol=0)  # type: ignore[attr-defined]
+    torch.testing.assert_close(model.dynamics.process_noise.std, (wrong / 2).clamp(min=0.11), atol=1e-4, rtol=0)  # type: ignore[attr-defined]
     assert inferred.posterior.std.max() < 0.12
 
 

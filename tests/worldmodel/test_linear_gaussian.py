@@ -75,7 +75,9 @@ class Exact(nn.Module):
         else:
             evidence = kalman.evidence_of_each_image(one, features)
         assert evidence.precision.diagonal(dim1=-2, dim2=-1).diag_embed().allclose(evidence.precision, atol=1e-9)
-        own = torch.cat([torch.ones(1, STOCH), 1 / dynamics.std.square().expand(features.shape[1] - 1, -1)])
+        own = torch.cat(
+            [torch.ones(1, STOCH), 1 / dynamics.process_noise.std.square().expand(features.shape[1] - 1, -1)]
+        )
         precision = own + evidence.precision.diagonal(dim1=-2, dim2=-1)
         kept = torch.cat([torch.zeros(1, STOCH), own[1:] / precision[1:]]).expand_as(evidence.pull)
         raw_std = inverse_softplus(precision.rsqrt() - dynamics.latent.min_std).expand_as(evidence.pull)
@@ -116,7 +118,7 @@ def rotating(min_std: float = 1e-3) -> tuple[LinearGaussian, LinearDecoder]:
     dynamics, decoder = linear_parts(NormalLatent(STOCH, min_std), SHAPE)
     with torch.no_grad():
         dynamics.A.copy_(0.9 * torch.linalg.qr(normal(STOCH, STOCH)).Q)
-        dynamics.raw_std.fill_(-1.5)
+        dynamics.process_noise.raw_std.fill_(-1.5)
         decoder.linear.weight.copy_(0.4 * torch.linalg.qr(normal(PIXELS, STOCH, seed=2)).Q)
     return dynamics, decoder
 
@@ -133,14 +135,14 @@ def general() -> tuple[LinearGaussian, LinearDecoder]:
     dynamics, decoder = rotating()
     with torch.no_grad():
         dynamics.A.add_(0.2 * normal(STOCH, STOCH, seed=3))
-        dynamics.raw_std.add_(normal(STOCH, seed=4))
+        dynamics.process_noise.raw_std.add_(normal(STOCH, seed=4))
         decoder.linear.weight.add_(0.1 * normal(PIXELS, STOCH, seed=5))
     return dynamics, decoder
 
 
 def system(dynamics: LinearGaussian, decoder: LinearDecoder) -> System:
     weight, bias = decoder.linear.weight.detach(), decoder.linear.bias.detach()
-    return System(dynamics.A.detach(), torch.diag(dynamics.std.detach().square()), weight, bias, STD)
+    return System(dynamics.A.detach(), torch.diag(dynamics.process_noise.std.detach().square()), weight, bias, STD)
 
 
 def vae(encoder: Encoder, dynamics: LinearGaussian, decoder: LinearDecoder, shape: tuple = SHAPE) -> SequenceVAE:
@@ -188,7 +190,7 @@ def test_a_step_is_its_equation_written_out() -> None:
     """z' = A z + B a + c + std e."""
     dynamics, _ = general()
     z, action, noise = normal(4, STOCH), normal(4, ACTION, seed=2), normal(4, STOCH, seed=3)
-    std = (1 + dynamics.raw_std.exp()).log() + dynamics.latent.min_std
+    std = (1 + dynamics.process_noise.raw_std.exp()).log() + dynamics.latent.min_std
     mean = z @ dynamics.A.T + action @ dynamics.inputs.weight.T + dynamics.inputs.bias
     torch.testing.assert_close(dynamics.step(State(z[:, :0], z), action, noise).stoch, mean + std * noise)
 
@@ -318,6 +320,6 @@ def precise() -> tuple[LinearGaussian, LinearDecoder]:
     dynamics, decoder = linear_parts(NormalLatent(STOCH, 1e-3), LARGE)
     with torch.no_grad():
         dynamics.A.copy_(0.9 * torch.linalg.qr(normal(STOCH, STOCH)).Q)
-        dynamics.raw_std.fill_(-1.5)
+        dynamics.process_noise.raw_std.fill_(-1.5)
         decoder.linear.weight.copy_(torch.linalg.qr(normal(math.prod(LARGE), STOCH, seed=2)).Q)
     return dynamics, decoder

@@ -16,7 +16,7 @@ def locally_linear(constant: bool = False) -> LocallyLinear:
     dynamics = LocallyLinear(NormalLatent(STOCH, 0.02), ACTION, HIDDEN).double()
     with torch.no_grad():
         dynamics.net[-1].weight.mul_(10)  # as large as the other layers' again
-        dynamics.raw_std.copy_(normal(STOCH, seed=8))
+        dynamics.process_noise.raw_std.copy_(normal(STOCH, seed=8))
         if constant:
             dynamics.net[-1].weight.zero_()
             dynamics.net[-1].bias.copy_(normal(len(dynamics.net[-1].bias), seed=9))
@@ -32,7 +32,7 @@ def test_a_step_is_the_local_model_and_the_global_noise() -> None:
     dynamics, (state, action) = locally_linear(), points(6)
     noise, (A, B, o) = normal(6, STOCH, seed=3), dynamics.matrices(state.stoch)
     mean = torch.einsum("rij,rj->ri", A, state.stoch) + torch.einsum("rij,rj->ri", B, action) + o
-    std = (1 + dynamics.raw_std.exp()).log() + 0.02
+    std = (1 + dynamics.process_noise.raw_std.exp()).log() + 0.02
     torch.testing.assert_close(dynamics.step(state, action).stoch, mean, **EXACT)
     torch.testing.assert_close(dynamics.step(state, action, noise).stoch, mean + std * noise, **EXACT)
     rest = A - torch.eye(STOCH, dtype=torch.float64)
@@ -55,7 +55,7 @@ def test_a_belief_is_pushed_with_the_matrices_of_its_mean_or_of_another_point() 
     """... and its covariance is A S Aᵀ + H."""
     dynamics, (state, action) = locally_linear(), points(6)
     belief, elsewhere = Normal(state.stoch, normal(6, STOCH, seed=4).exp()), normal(6, STOCH, seed=5)
-    H = torch.diag(dynamics.std.square())
+    H = torch.diag(dynamics.process_noise.std.square())
     for at in (None, elsewhere):
         pushed = dynamics.propagate(belief, action, at)
         A, B, o = dynamics.matrices(belief.mean if at is None else at)

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from worldmodel.distributions import Distribution, Normal, NormalLatent
+from worldmodel.dynamics.process_noise import ProcessNoise
 from worldmodel.interface import Linearization, State
 from worldmodel.rollout import rollout_by_steps
-
-SMALL_NOISE = -2.0  # softplus of it is 0.13
 
 
 class LinearGaussian(nn.Module):
@@ -28,21 +27,11 @@ class LinearGaussian(nn.Module):
         self.stoch, self.action, self.context, self.latent = latent.stoch, action, latent.stoch, latent
         self.A = nn.Parameter(torch.eye(self.stoch))
         self.inputs = nn.Linear(action, self.stoch)  # B and c
-        self.raw_std = nn.Parameter(torch.full((self.stoch,), SMALL_NOISE))
-
-    @property
-    def std(self) -> Tensor:
-        """Of the noise, ``[stoch]``: the root of Q's diagonal."""
-        return functional.softplus(self.raw_std) + self.latent.min_std
-
-    @torch.no_grad()
-    def begin_with(self, std: Tensor) -> None:
-        """Set that std before training, ``[stoch]``."""
-        self.raw_std.copy_(self.latent.raw(std))
+        self.process_noise = ProcessNoise(latent)
 
     @property
     def first(self) -> Normal:
-        return self.latent.standard(self.raw_std)
+        return self.process_noise.first
 
     def initial(self, batch: int) -> State:
         return State(self.A.new_zeros(batch, 0), self.A.new_zeros(batch, self.stoch))
@@ -51,7 +40,7 @@ class LinearGaussian(nn.Module):
         return state.deter, functional.linear(state.stoch, self.A) + self.inputs(action)
 
     def prior(self, context: Tensor) -> Normal:
-        return Normal(context, self.std.expand_as(context))
+        return self.process_noise.around(context)
 
     def complete(self, deter: Tensor, context: Tensor, latent: Distribution, noise: Tensor | None = None) -> State:
         return State(deter, latent.sample(noise))
@@ -64,7 +53,7 @@ class LinearGaussian(nn.Module):
         """What does not depend on the state, B a + c and the noise, is one product over the whole horizon."""
         pushes = self.inputs(actions)
         if noise is not None:
-            pushes = pushes + self.std * noise
+            pushes = pushes + self.process_noise.std * noise
 
         def step(state: State, push: Tensor, noise: Tensor | None) -> State:
             return State(state.deter, torch.addmm(push, state.stoch, self.A.t()))

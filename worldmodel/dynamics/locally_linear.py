@@ -11,15 +11,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from worldmodel.distributions import CorrelatedNormal, Distribution, Normal, NormalLatent
+from worldmodel.dynamics.process_noise import ProcessNoise
 from worldmodel.interface import Linearization, State
 from worldmodel.kernels.mlp import mlp as kernel
 from worldmodel.networks import mlp, with_jacobian
 from worldmodel.rollout import rollout_by_steps
-
-SMALL_NOISE = -2.0  # softplus of it is 0.13
 
 
 class Matrices(NamedTuple):
@@ -40,24 +38,16 @@ class LocallyLinear(nn.Module):
         self.stoch, self.action, self.context, self.latent = latent.stoch, action, latent.stoch, latent
         self.parts = [self.stoch, self.stoch, self.stoch * action, self.stoch]  # v, r, B, o
         self.net = nearly_zero(mlp(self.stoch, [hidden, hidden], sum(self.parts)))
-        self.raw_std = nn.Parameter(torch.full((self.stoch,), SMALL_NOISE))
-
-    @property
-    def std(self) -> Tensor:
-        """Of the transition's noise, ``[stoch]``: the root of H's diagonal."""
-        return functional.softplus(self.raw_std) + self.latent.min_std
-
-    @torch.no_grad()
-    def begin_with(self, std: Tensor) -> None:
-        """Set that std before training, ``[stoch]``."""
-        self.raw_std.copy_(self.latent.raw(std))
+        self.process_noise = ProcessNoise(latent)
 
     @property
     def first(self) -> Normal:
-        return self.latent.standard(self.raw_std)
+        return self.process_noise.first
 
     def initial(self, batch: int) -> State:
-        return State(self.raw_std.new_zeros(batch, 0), self.raw_std.new_zeros(batch, self.stoch))
+        return State(
+            self.process_noise.raw_std.new_zeros(batch, 0), self.process_noise.raw_std.new_zeros(batch, self.stoch)
+        )
 
     def advance(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]:
         return state.deter, self._mean(state.stoch, action)
@@ -68,7 +58,7 @@ class LocallyLinear(nn.Module):
         return z + v * (r * z).sum(-1, keepdim=True) + pushed + o
 
     def prior(self, context: Tensor) -> Normal:
-        return Normal(context, self.std.expand_as(context))
+        return self.process_noise.around(context)
 
     def complete(self, deter: Tensor, context: Tensor, latent: Distribution, noise: Tensor | None = None) -> State:
         return State(deter, latent.sample(noise))
@@ -94,7 +84,7 @@ class LocallyLinear(nn.Module):
         local = self.matrices(belief.mean if at is None else at)
         mean = (local.A @ belief.mean[..., None] + local.B @ action[..., None]).squeeze(-1) + local.o
         spread = local.A * belief.std[..., None, :]
-        return CorrelatedNormal(mean, spread @ spread.mT + torch.diag(self.std.square()))
+        return CorrelatedNormal(mean, spread @ spread.mT + torch.diag(self.process_noise.std.square()))
 
     def linearize(self, states: State, actions: Tensor) -> Linearization:
         """Jacobians of the mean step, in closed form: A(z) and what the matrices' own change with z adds to it."""

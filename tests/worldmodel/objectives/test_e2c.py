@@ -28,7 +28,7 @@ def test_the_terms_are_those_of_the_paper() -> None:
     torch.testing.assert_close(found["standard_kl"], 0.5 * expected, **EXACT)
     torch.testing.assert_close(found["image"], model.image_nll(inferred.states.vector, pixels), **EXACT)
 
-    z, std, pair = inferred.states.stoch, model.dynamics.std, torch.zeros(3, TIME, dtype=torch.bool)
+    z, std, pair = inferred.states.stoch, model.dynamics.process_noise.std, torch.zeros(3, TIME, dtype=torch.bool)
     pair[:, 2:] = True
     pair[1, 3] = False
     for i, t in pair.nonzero().tolist():
@@ -54,7 +54,7 @@ def test_the_pushed_normal_is_that_of_samples() -> None:
     pushed = model.dynamics.propagate(belief, u)
     A, B, o = model.dynamics.matrices(belief.mean)
     noise = torch.randn(2, 400_000, 3, generator=generator.manual_seed(0), dtype=torch.float64)
-    arrived = (belief.mean + belief.std * noise[0]) @ A.T + B @ u + o + model.dynamics.std * noise[1]
+    arrived = (belief.mean + belief.std * noise[0]) @ A.T + B @ u + o + model.dynamics.process_noise.std * noise[1]
     scale = float(pushed.covariance.abs().max())
     torch.testing.assert_close(arrived.mean(0), pushed.mean, rtol=0.01, atol=0.01 * scale**0.5)
     torch.testing.assert_close(torch.cov(arrived.T), pushed.covariance, rtol=0.02, atol=0.01 * scale)
