@@ -43,9 +43,6 @@ def check_numbers(config: TrainConfig) -> None:
     require(0 <= config.exploration < 1, "exploration", "in [0, 1)", config.exploration)
     require(0 <= config.paid <= 1, "paid", "in [0, 1]", config.paid)
     require(config.clip > 0, "clip", "greater than 0", config.clip)
-    require(config.weight_decay >= 0, "weight_decay", "at least 0", config.weight_decay)
-    if config.weight_decay and config.optimizer == "adam":
-        raise UserError(f"--weight-decay is Muon's; {config.weight_decay} came with Adam. Add --optimizer muon.")
     rates = config.learning_rate > 0 and config.final_learning_rate >= 0
     require(rates, "learning_rate", "greater than 0", min(config.learning_rate, config.final_learning_rate))
 

@@ -139,8 +139,6 @@ class TrainConfig:
     learning_rate: float = 8e-3
     final_learning_rate: float = 4e-4
     """Reached by a cosine over the whole run."""
-    weight_decay: float = 0.0
-    """Of the weight matrices: an update takes off this share of them, times the learning rate (muon only)."""
     clip: float = 1000.0
     """Largest gradient norm."""
     average: float = 0.99

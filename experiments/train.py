@@ -151,7 +151,7 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
 def make_optimizer(model: SequenceVAE, config: TrainConfig) -> torch.optim.Optimizer:
     """Of the model alone; actor and critic have Adam."""
     if config.optimizer == "muon":
-        return Muon(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        return Muon(model.parameters(), lr=config.learning_rate)
     return torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
 
 

@@ -42,7 +42,6 @@ class Muon(torch.optim.Optimizer):
     what `by_adam` marks.
 
     torch's own Muon multiplies in bfloat16, which is slow on a CPU. momentum: Nesterov's. betas, eps: Adam's.
-    weight_decay: of Muon's matrices alone; each update takes off its product with the learning rate (Liu 2025, eq. 3).
     """
 
     def __init__(
@@ -52,10 +51,8 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-5,
-        weight_decay: float = 0.0,
     ) -> None:
-        defaults = {"lr": lr, "momentum": momentum, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(parameters, defaults)
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "betas": betas, "eps": eps})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -73,7 +70,6 @@ class Muon(torch.optim.Optimizer):
         state["mean"].lerp_(gradient, 1 - group["momentum"])
         ahead = gradient.lerp(state["mean"], group["momentum"]).flatten(1)
         size = UPDATE_RMS * max(ahead.shape) ** 0.5
-        weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(orthogonal(ahead).view_as(weight), alpha=-group["lr"] * size)
 
     def _adam(self, parameter: Tensor, group: dict[str, Any]) -> None:

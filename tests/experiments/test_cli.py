@@ -69,11 +69,6 @@ def test_openmp_waits_passively_unless_the_user_says_otherwise(
         (["train", "tiny", "--collect.elites", "99"], ["The planner cem cannot be set up so", "elites"]),
         (["train", "tiny", "--replay-gb", "nan"], ["--replay-gb must be greater than 0", "nan came"]),
         (["train", "tiny", "--paid", "1.5"], ["--paid must be in [0, 1]", "1.5 came"]),
-        (["train", "tiny", "--weight-decay", "-1"], ["--weight-decay must be at least 0", "-1.0 came"]),
-        (
-            ["train", "tiny", "--optimizer", "adam", "--weight-decay", "0.1"],
-            ["--weight-decay is Muon's", "0.1 came with Adam", "--optimizer muon"],
-        ),
         (["evaluate", "no/such/run"], ["no/such/run/config.json does not exist", "train one"]),
         (["reference", "pendulun"], ["There is no environment 'pendulun'", "Did you mean 'pendulum'?"]),
     ],

@@ -25,17 +25,6 @@ def planner(toy: toys.Toy, **fields: object) -> ILQR:
     return ILQR(toy, objective, Generator().manual_seed(0), **({"horizon": 10} | fields))
 
 
-def pendulum() -> toys.Toy:
-    """Angle from upright and its speed. Torque 2 against gravity 1 · 9.8 / 10: a swing-up is not needed, a push is."""
-
-    def transition(latent: Tensor, action: Tensor) -> Tensor:
-        angle, speed = latent[..., 0], latent[..., 1]
-        speed = speed + 0.1 * (torch.sin(angle) + 2 * action[..., 0])
-        return torch.stack([angle + 0.1 * speed, speed], dim=-1)
-
-    return toys.Toy(transition, lambda z: torch.cos(z[..., 0]) - 0.1 * z[..., 1] ** 2)
-
-
 def pusher(action: int = 2, seed: int = 0) -> toys.Toy:
     """A random stable linear system with a quadratic reward: latent 4, several actions."""
     generator = Generator().manual_seed(seed)
@@ -122,7 +111,7 @@ def test_the_terminal_value_counts() -> None:
 
 
 def test_a_nonlinear_problem_improves_steadily_to_a_stationary_point() -> None:
-    p = planner(pendulum(), horizon=15, iterations=30, tolerance=1e-8)
+    p = planner(toys.pendulum(), horizon=15, iterations=30, tolerance=1e-8)
     state = toys.latents((1.0, 0.0), (-2.0, 0.5))
     _, plan = p.plan(state)
     assert (plan.trace["best"].diff(dim=0) >= 0).all()
@@ -150,8 +139,8 @@ def test_the_first_start_is_the_previous_plan_shifted() -> None:
     _, far = planner(toys.two_basins(), starts=6).plan(toys.latents((0.0, 0.0)))
     _, plan = planner(toys.two_basins(), iterations=1).plan(state, far)
     assert plan.states.deter[0, -1, 0] < -0.6
-    cold, warm = (planner(pendulum(), iterations=1) for _ in range(2))
-    _, first = planner(pendulum(), iterations=20).plan(toys.latents((1.0, 0.0)))
+    cold, warm = (planner(toys.pendulum(), iterations=1) for _ in range(2))
+    _, first = planner(toys.pendulum(), iterations=20).plan(toys.latents((1.0, 0.0)))
     after = first.states.map(lambda x: x[:, 0])
     assert warm.plan(after, first)[1].value > cold.plan(after)[1].value
 
@@ -217,7 +206,7 @@ def test_a_reward_without_curvature_is_driven_to_the_limit() -> None:
     assert (plan.actions == 1).all()
 
 
-@pytest.mark.parametrize("toy", [pendulum(), toys.point_mass(), toys.two_basins()])
+@pytest.mark.parametrize("toy", [toys.pendulum(), toys.point_mass(), toys.two_basins()])
 def test_single_precision(toy: toys.Toy) -> None:
     state = toys.latents((0.3, 0.0), (0.6, 0.1))
     _, double = planner(toy, iterations=20).plan(state)

@@ -22,17 +22,6 @@ def planner(toy: toys.Toy, **fields: object) -> ILQR:
     return ILQR(toy, objective, Generator().manual_seed(0), **({"horizon": 10} | fields))
 
 
-def pendulum() -> toys.Toy:
-    """Angle from upright and its speed. Torque 2 against gravity 1 · 9.8 / 10: a swing-up is not needed, a push is."""
-
-    def transition(latent: Tensor, action: Tensor) -> Tensor:
-        angle, speed = latent[..., 0], latent[..., 1]
-        speed = speed + 0.1 * (torch.sin(angle) + 2 * action[..., 0])
-        return torch.stack([angle + 0.1 * speed, speed], dim=-1)
-
-    return toys.Toy(transition, lambda z: torch.cos(z[..., 0]) - 0.1 * z[..., 1] ** 2)
-
-
 def run(p: ILQR, state: State, decisions: int, disturbance: float) -> tuple[list[Plan], list[Tensor], State]:
     plan, plans, actions = None, [], []
     for i in range(decisions):
@@ -53,8 +42,8 @@ def test_plans_are_followed_and_made_anew_in_turn() -> None:
 
 
 def test_undisturbed_the_plan_is_executed_as_it_was() -> None:
-    _, actions, _ = run(planner(pendulum(), replan_every=10, iterations=20), toys.latents((0.8, 0.0)), 10, 0.0)
-    _, plan = planner(pendulum(), iterations=20).plan(toys.latents((0.8, 0.0)))
+    _, actions, _ = run(planner(toys.pendulum(), replan_every=10, iterations=20), toys.latents((0.8, 0.0)), 10, 0.0)
+    _, plan = planner(toys.pendulum(), iterations=20).plan(toys.latents((0.8, 0.0)))
     torch.testing.assert_close(torch.stack(actions, dim=1), plan.actions, **CLOSE)
 
 
@@ -72,7 +61,7 @@ def test_gains_make_up_for_disturbances_as_planning_anew_would() -> None:
 
 
 def test_a_followed_plan_predicts_its_own_actions() -> None:
-    p = planner(pendulum(), replan_every=4, discount=0.9)
+    p = planner(toys.pendulum(), replan_every=4, discount=0.9)
     _, plan = p.plan(toys.latents((1.0, 0.0)))
     elsewhere = plan.states.map(lambda x: x[:, 0] + 0.1)
     _, followed = p.plan(elsewhere, plan)

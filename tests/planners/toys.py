@@ -179,3 +179,14 @@ def cliff() -> Toy:
 
 def _walk(latent: Tensor, action: Tensor) -> Tensor:
     return torch.cat([latent[..., :1] + action / 4, action.expand(*latent.shape[:-1], 1)], dim=-1)
+
+
+def pendulum() -> Toy:
+    """Angle from upright and its speed. Torque 2 against gravity 1 · 9.8 / 10: a swing-up is not needed, a push is."""
+
+    def transition(latent: Tensor, action: Tensor) -> Tensor:
+        angle, speed = latent[..., 0], latent[..., 1]
+        speed = speed + 0.1 * (torch.sin(angle) + 2 * action[..., 0])
+        return torch.stack([angle + 0.1 * speed, speed], dim=-1)
+
+    return Toy(transition, lambda z: torch.cos(z[..., 0]) - 0.1 * z[..., 1] ** 2)

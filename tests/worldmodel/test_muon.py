@@ -46,15 +46,6 @@ def test_a_step_has_adams_size_whatever_the_gradients() -> None:
         assert moved.square().mean().sqrt().item() == pytest.approx(RATE * UPDATE_RMS, rel=0.2)
 
 
-def test_weight_decay_takes_from_matrices_alone() -> None:
-    for shape, left in (((4, 6), 1 - RATE * 0.5), ((6,), 1.0)):
-        weight = nn.Parameter(random(*shape))
-        weight.grad = torch.zeros(shape)
-        before = weight.detach().clone()
-        Muon([weight], RATE, weight_decay=0.5).step()
-        torch.testing.assert_close(weight.detach(), left * before)
-
-
 def test_the_kernel_of_a_convolution_is_a_matrix_by_output() -> None:
     gradient = random(6, 4, 3, 3)
     kernel, matrix = (
