@@ -73,6 +73,9 @@ class ModelConfig:
     """Side of one patch in pixels (patch and fine only)."""
     width: int = 64
     """Features per patch, or channels of the first convolution."""
+    frequency: float = 3.0
+    """Of the sines at the decoder's entrance, in radians per unit of a typical latent (fine only). Higher ones paint
+    small things sooner; lower ones keep the latent smooth, in which velocities are told sooner."""
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     """Of the pixels."""
     image_std: float = 0.1
@@ -273,7 +276,7 @@ def image_networks(
     if config.images == "fine":
         return (
             FineEncoder(size, seen, config.hidden, config.patch, config.width),
-            FineDecoder(latent, size, channels, config.hidden, config.patch, config.width),
+            FineDecoder(latent, size, channels, config.hidden, config.patch, config.width, config.frequency),
         )
     return (
         PatchEncoder(size, seen, config.hidden, config.patch, config.width),

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from worldmodel.images import require_multiple
 from worldmodel.muon import by_adam
 
-FREQUENCY = 3.0  # of the decoder's sines, in radians per unit of a typical latent
-
 
 class FineEncoder(nn.Module):
     """``[..., channel, size, size] -> [..., features]``: half patches embedded (a convolution with kernel = stride),
@@ -45,17 +43,29 @@ class FineDecoder(nn.Module):
 
     A network of smooth units learns a picture that changes quickly with the latent, such as a dot that moves across it,
     only slowly; random frequencies at the entrance take that away (Tancik 2020; sines as units: Sitzmann 2020).
+    frequency: theirs, in radians per unit of a typical latent. The higher it is, the more twisted a latent it puts up
+    with (docs/log.md).
     """
 
-    def __init__(self, latent: int, size: int, channels: int, hidden: int = 128, patch: int = 8, width: int = 64):
+    def __init__(
+        self,
+        latent: int,
+        size: int,
+        channels: int,
+        hidden: int = 128,
+        patch: int = 8,
+        width: int = 64,
+        frequency: float = 3.0,
+    ):
         super().__init__()
+        require_positive(frequency)
         require_multiple(size, patch, "the patch size")
         self.size, self.channels, self.patch = size, channels, patch
         self.waves = by_adam(nn.Linear(latent, hidden))
         self.lift = nn.Linear(hidden, hidden)
         self.codes = nn.Linear(hidden, width * (size // patch) ** 2)
         self.paint = by_adam(nn.Linear(width, channels * patch * patch))
-        nn.init.normal_(self.waves.weight, 0, FREQUENCY / latent**0.5)
+        nn.init.normal_(self.waves.weight, 0, frequency / latent**0.5)
         nn.init.constant_(self.paint.bias, 0.5)  # start from grey
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -64,3 +74,10 @@ class FineDecoder(nn.Module):
         patches = self.paint(nn.functional.elu(self.codes(hidden)).reshape(-1, n * n, self.paint.in_features))
         rows = patches.reshape(-1, n, n, p, p, self.channels).permute(0, 1, 3, 2, 4, 5)
         return rows.reshape(*batch, self.size, self.size, self.channels).movedim(-1, -3)
+
+
+def require_positive(frequency: float) -> None:
+    if not frequency > 0:  # false for NaN too
+        raise ValueError(
+            f"The decoder's sines need a frequency above 0; {frequency} came. Take images=patch for a decoder without."
+        )

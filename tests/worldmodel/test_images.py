@@ -170,3 +170,19 @@ def test_convolutions_halve_four_times(network: type) -> None:
     arguments = {"size": 40, "channels": 3} | ({"features": 4} if network is ConvEncoder else {"latent": 4})
     with pytest.raises(ValueError, match=r"multiple of 16, .*halve.*; got 40\."):
         network(**arguments)
+
+
+def test_a_decoder_of_lower_frequency_changes_less_with_the_latent() -> None:
+    moved = []
+    for frequency in (1.0, 3.0):
+        torch.manual_seed(0)
+        decoder = FineDecoder(8, 16, 3, frequency=frequency)
+        latent = torch.randn(64, 8, generator=torch.Generator().manual_seed(1))
+        moved.append((decoder(latent + 0.05) - decoder(latent)).square().mean().sqrt())
+    assert moved[1] > 2 * moved[0]
+
+
+@pytest.mark.parametrize("frequency", [0.0, -1.0, float("nan")])
+def test_sines_need_a_frequency(frequency: float) -> None:
+    with pytest.raises(ValueError, match=f"frequency above 0; {frequency} came.*images=patch"):
+        FineDecoder(8, 16, 3, frequency=frequency)
