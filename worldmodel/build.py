@@ -20,7 +20,7 @@ from worldmodel.encoders.state import StateEncoder
 from worldmodel.encoders.transformer import TransformerEncoder
 from worldmodel.fine_images import FineDecoder, FineEncoder
 from worldmodel.heads import Heads
-from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
+from worldmodel.images import CoarseEncoder, ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
 from worldmodel.kernels.rssm_rollout import MIN_STD
 from worldmodel.likelihoods import Bernoulli, Gaussian
 from worldmodel.objectives.e2c import E2C
@@ -66,11 +66,11 @@ class ModelConfig:
     """Of the transformer."""
     heads: int = 4
     """Of the transformer's attention."""
-    images: Literal["patch", "fine", "conv"] = "patch"
-    """Image networks: patch embeddings (fast on CPUs), finer ones that find small things in wide pictures (as fast), or
-    the classic strided convolutions."""
+    images: Literal["patch", "fine", "coarse", "conv"] = "patch"
+    """Image networks: patch embeddings (fast on CPUs), finer ones that find small things in wide pictures (as fast),
+    the averages of patches (faster still), or the classic strided convolutions."""
     patch: int = 8
-    """Side of one patch in pixels (patch and fine only)."""
+    """Side of one patch in pixels (all but conv)."""
     width: int = 64
     """Features per patch, or channels of the first convolution."""
     frequency: float = 3.0
@@ -279,7 +279,9 @@ def image_networks(
             FineDecoder(latent, size, channels, config.hidden, config.patch, config.width, config.frequency),
         )
     return (
-        PatchEncoder(size, seen, config.hidden, config.patch, config.width),
+        CoarseEncoder(size, seen, config.hidden, config.patch)
+        if config.images == "coarse"
+        else PatchEncoder(size, seen, config.hidden, config.patch, config.width),
         PatchDecoder(latent, size, channels, config.hidden, config.patch, config.width),
     )
 

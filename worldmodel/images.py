@@ -56,6 +56,20 @@ class PatchEncoder(nn.Module):
         return nn.functional.elu(self.mix(hidden)).reshape(*batch, self.features)
 
 
+class CoarseEncoder(nn.Module):
+    """``[..., channel, size, size] -> [..., features]``: the averages of all patches, then one dense layer."""
+
+    def __init__(self, size: int, channels: int, features: int, patch: int = 8):
+        super().__init__()
+        require_multiple(size, patch, "the patch size")
+        self.patch, self.features = patch, features
+        self.mix = nn.Linear(channels * (size // patch) ** 2, features)
+
+    def forward(self, image: Tensor) -> Tensor:
+        averages = nn.functional.avg_pool2d(image.reshape(-1, *image.shape[-3:]), self.patch)
+        return nn.functional.elu(self.mix(averages.flatten(1))).reshape(*image.shape[:-3], self.features)
+
+
 class PatchDecoder(nn.Module):
     """``[..., latent] -> [..., channel, size, size]``: the mirror image of `PatchEncoder`.
 

@@ -122,14 +122,18 @@ class Line:
 
     cell: Cell
     started: float = 0.0
+    last: int = 0
+    done: int = 0
 
     def __call__(self, update: int, losses: dict[str, float]) -> None:
+        """update: of this stage, which begins anew where the count is less than the last."""
         self.started = self.started or time.monotonic()
-        updates = recipe(self.cell.task, self.cell.model).updates
-        if update % 500 == 0 or update == updates:
+        self.done += update - (self.last if update > self.last else 0)
+        self.last, updates = update, recipe(self.cell.task, self.cell.model).all_updates
+        if self.done % 500 == 0 or self.done == updates:
             shown = " ".join(f"{name} {value:.3g}" for name, value in losses.items())
-            left = (time.monotonic() - self.started) / update * (updates - update)
-            print(f"{self.cell.name} · update {update}/{updates} · {shown} · {clock(left)} left", flush=True)
+            left = (time.monotonic() - self.started) / self.done * (updates - self.done)
+            print(f"{self.cell.name} · update {self.done}/{updates} · {shown} · {clock(left)} left", flush=True)
 
 
 def table(rows: dict[str, dict[str, float | int]], model: str | None) -> Table:

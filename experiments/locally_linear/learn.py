@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 import envs
+from experiments.locally_linear import see
 from experiments.locally_linear.painter import Painter
-from experiments.locally_linear.recipes import Recipe
+from experiments.locally_linear.recipes import Recipe, Seeing
+from experiments.locally_linear.see import pose_encoder
 from experiments.locally_linear.transitions import Transitions
 from experiments.seeds import torch_generator
 from worldmodel.build import build
@@ -18,6 +21,7 @@ from worldmodel.distributions import Normal
 from worldmodel.encoders.pose import PoseEncoder
 from worldmodel.fit import LOGGED_ONLY, NonFiniteLoss
 from worldmodel.interface import State
+from worldmodel.muon import Muon
 from worldmodel.objectives.predictive import Predictive
 from worldmodel.replay import Batch
 from worldmodel.sequence_vae import Posterior, SequenceVAE, Window
@@ -47,6 +51,17 @@ def learn(recipe: Recipe, data: Transitions, seed: int, told: Told) -> SequenceV
         frames = as_float(data.frames[data.shown[:ALL_TOGETHER, 0, -1]])[:, None]
         model.encoder.standardize(frames)
         painter = beside(recipe, model.encoder.pose, frames, seed) if recipe.painting else None
+    for stage in recipe.seeing:
+        if painter is None:
+            raise ValueError("Poses that need not tell the picture collapse. Give painting a weight, or no seeing.")
+        descend(
+            recipe,
+            [*model.parameters(), *painter.parameters()],
+            stage.updates,
+            told,
+            partial(seeing, recipe, stage, model, painter, data, batches),
+        )
+        see.rescale(model, data)
     descend(
         recipe,
         [*model.parameters(), *(painter.parameters() if painter else ())],
@@ -66,21 +81,34 @@ def learn(recipe: Recipe, data: Transitions, seed: int, told: Told) -> SequenceV
     return model.eval().requires_grad_(False)
 
 
+def seeing(
+    recipe: Recipe,
+    stage: Seeing,
+    model: SequenceVAE,
+    painter: Painter,
+    data: Transitions,
+    batches: torch.Generator,
+) -> Terms:
+    return see.terms(recipe, stage, model, painter, some(recipe, data, batches))
+
+
 def beside(recipe: Recipe, pose: int, frames: Tensor, seed: int) -> Painter:
     """Who paints ``frames [count, 1, size, size]`` from their poses."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_generator(seed, "painter").initial_seed())
-        painter = Painter(pose, frames.shape[-1], recipe.model.hidden, recipe.painting)
-    painter.begin(frames)
-    return painter
+        return Painter(pose, frames, recipe.model.hidden, recipe.painting)
 
 
 def descend(
     recipe: Recipe, parameters: Iterable[nn.Parameter], updates: int, told: Told, terms: Callable[[], Terms]
 ) -> None:
-    """So many updates by Adam, the learning rate falling by a cosine."""
+    """So many updates, the learning rate falling by a cosine."""
     parameters = list(parameters)
-    optimizer = torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
+    optimizer: torch.optim.Optimizer
+    if recipe.optimizer == "muon":
+        optimizer = Muon(parameters, lr=recipe.learning_rate)
+    else:
+        optimizer = torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
     for update in range(1, updates + 1):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * annealed(update / updates)
@@ -191,8 +219,3 @@ def annealed(done: float) -> float:
 
 def as_float(frames: Tensor) -> Tensor:
     return frames.float() / 255
-
-
-def pose_encoder(model: SequenceVAE) -> PoseEncoder:
-    assert isinstance(model.encoder, PoseEncoder)
-    return model.encoder

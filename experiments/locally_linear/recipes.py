@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from experiments.errors import unknown
 from experiments.model_presets import as_published
@@ -19,14 +20,27 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Seeing:
+    """So many updates of poses that pictures are painted from (`experiments.locally_linear.see`), and what they weigh.
+
+    slowness: of the squared change of pose. foresight: of the squared error of the dynamics' next pose.
+    """
+
+    updates: int
+    slowness: float
+    foresight: float = 0.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """env: what is controlled. learn: the task whose transitions are learned from; two tasks may share a model.
 
-    samples, held_out: transitions. painting: weight of `experiments.locally_linear.painter`. settling: updates of the
-    dynamics alone, on latents held fixed, after the others (as the code of Shu et al. can).
-    horizon, iterations, starts: of iLQR. effort: weight of the squared action against the squared distance to the goal
-    in standard deviations; rest: of that part of the distance which is in the change of pose, since a goal image is of
-    a system at rest.
+    samples, held_out: transitions. painting: weight of `experiments.locally_linear.painter`. seeing: what comes before
+    the model's objective, whose updates are ``updates``. settling: updates of the dynamics alone, on latents held
+    fixed, after the others (as the code of Shu et al. can). optimizer: as in `experiments.config.TrainConfig`.
+    distance: to the goal, in standard deviations of the latent or by how slow its directions are (`control.in_moves`).
+    horizon, iterations, starts: of iLQR. effort: weight of the squared action against the squared distance to the
+    goal; rest: of that part of the distance which is in the change of pose, since a goal image is of a system at rest.
     """
 
     env: str
@@ -37,14 +51,22 @@ class Recipe:
     held_out: int = 500
     updates: int = 1500
     painting: float = 0.0
+    seeing: tuple[Seeing, ...] = ()
     settling: int = 0
+    optimizer: Literal["adam", "muon"] = "adam"
     batch: int = 256
     learning_rate: float = 3e-3
+    distance: Literal["spread", "moves"] = "spread"
     horizon: int = 10
     iterations: int = 4
     starts: int = 4
     effort: float = 0.01
     rest: float = 1.0
+
+    @property
+    def all_updates(self) -> int:
+        """Of all stages, one after the other."""
+        return sum(stage.updates for stage in self.seeing) + self.updates + self.settling
 
 
 POSES = replace(as_published("pose", ModelConfig()), hidden=64, width=32, stoch=4, spread=0.5, slowness=0.0)
@@ -83,12 +105,16 @@ RECIPES = {
         env="e2c-threelink",
         learn="e2c-threelink",
         published=Published(42.4, 14.2, 0.0),
-        model=replace(POSES, stoch=12, hidden=128, consistency=0.1, curvature=1.0, spread=5.0, slowness=20.0),
+        model=replace(POSES, images="coarse", patch=4, stoch=24, hidden=128, spread=1.0),
         samples=30_000,
-        updates=1000,
-        painting=10.0,
+        updates=0,
+        painting=16.0,
+        seeing=(Seeing(2000, slowness=4.0), Seeing(1500, slowness=1.0, foresight=10.0)),
         settling=4000,
+        optimizer="muon",
         batch=128,
+        learning_rate=6e-3,
+        distance="moves",
         horizon=20,
         rest=0.2,
     ),
@@ -100,7 +126,8 @@ PUBLISHED = ("e2c", "pcc", "pc3")
 
 
 def recipe(task: str, model: str | None = None) -> Recipe:
-    """model: a published one in the place of ours, with its encoder, objective and latent, and all else the same.
+    """model: a published one in the place of ours, with its encoder, objective and latent, as many updates of all
+    stages together, and all else the same.
 
     Raises UserError, with the nearest name, where there is none.
     """
@@ -112,4 +139,5 @@ def recipe(task: str, model: str | None = None) -> Recipe:
         raise unknown("model of pairs", model, PUBLISHED)
     ours = RECIPES[task]
     theirs = replace(as_published(model, ours.model), stack=1, stoch=LATENT[task])  # both frames are in one observation
-    return replace(ours, model=theirs, painting=0.0, settling=0, rest=1.0)
+    plain = replace(ours, painting=0.0, seeing=(), settling=0, distance="spread", rest=1.0)
+    return replace(plain, model=theirs, updates=ours.all_updates)

@@ -10,6 +10,7 @@ import torch
 
 import envs
 from experiments import cli
+from experiments.commands.benchmark_locally_linear import Line
 from experiments.locally_linear import control, learn, recipes, results
 from experiments.locally_linear.picture import cylinder, latent_cylinder, plane
 from experiments.locally_linear.transitions import scattered
@@ -23,7 +24,13 @@ TINY = {"samples": 60, "held_out": 10, "updates": 3, "batch": 8, "starts": 1, "i
 def tiny(monkeypatch):
     """Recipes that learn nothing, and two starts of a few steps each."""
     small = {
-        name: replace(one, **TINY, settling=min(2, one.settling), model=replace(one.model, hidden=8, width=4))
+        name: replace(
+            one,
+            **TINY,
+            settling=min(2, one.settling),
+            seeing=tuple(replace(stage, updates=2) for stage in one.seeing),
+            model=replace(one.model, hidden=8, width=4),
+        )
         for name, one in recipes.RECIPES.items()
     }
     monkeypatch.setattr(control, "STARTS", 2)
@@ -85,26 +92,6 @@ def test_learning_reaches_encoder_and_dynamics_and_the_seed_decides(tiny):
     assert (weights[0] != weights[2]).any()
 
 
-def test_a_painter_makes_poses_tell_the_picture(tiny):
-    """Its error falls below that of the mean picture, and its gradient reaches the encoder."""
-    data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
-    painting = replace(tiny["balance"], painting=1.0, updates=100)
-    model, frames = learn.begin(painting, 0), learn.as_float(data.frames)[:, None]
-    model.encoder.standardize(frames)
-    painter = learn.beside(painting, 2, frames, 0)
-    flat = painter(torch.zeros(len(frames), 2), frames)
-    learn.descend(
-        painting,
-        [*model.encoder.parameters(), *painter.parameters()],
-        100,
-        lambda *_: None,
-        lambda: {"painting": painter(model.encoder.poses(frames), frames)},
-    )
-    assert painter(model.encoder.poses(frames), frames) < 0.7 * flat
-    noise = torch_generator(0, "noise")
-    assert "painting" in learn.losses(model, data, noise, painter)
-
-
 def test_settling_moves_the_dynamics_alone_and_predicts_better(tiny):
     data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
     plain = learn.learn(tiny["balance"], data, 0, lambda *_: None)
@@ -136,15 +123,28 @@ def test_who_begins_in_the_goal_and_stays_there_scores_all(tiny):
     assert control.in_goal_region(hanging, model, data, 0) == [0, 0]
 
 
-def test_distance_to_the_goal_does_not_depend_on_the_latents_scale(tiny):
+@pytest.mark.parametrize("distance", ["spread", "moves"])
+def test_distance_to_the_goal_does_not_depend_on_the_latents_scale(distance, tiny):
     data = scattered(envs.goal_tasks()["e2c-balance"], 60, seed=0)
-    model = learn.begin(tiny["balance"], 0)
-    before = control.whitening(model, data)
+    model, recipe = learn.begin(tiny["balance"], 0), replace(tiny["balance"], distance=distance)
+    before = control.distances(recipe, model, data)
     with torch.no_grad():
         last = model.encoder.head[-1]
         last.weight.mul_(3)
         last.bias.mul_(3)
-        torch.testing.assert_close(control.whitening(model, data), before / 9, rtol=1e-2, atol=1e-2)
+        torch.testing.assert_close(control.distances(recipe, model, data), before / 9, rtol=1e-2, atol=1e-2)
+
+
+def test_in_moves_the_slow_is_far_and_the_quick_is_near():
+    """Two independent poses of variance 1, of which a decision moves the second ten times as far as the first."""
+    pose, moved, change = torch.randn(3, 20_000, 2, generator=torch_generator(0, "latents"))
+    moved = moved * torch.tensor([0.1, 1.0])
+    latents = torch.stack([torch.cat([x, 3 * change], dim=-1) for x in (pose, pose + moved)], dim=1)
+    metric = control.in_moves(latents, pose=2, rest=0.2)
+    expected = torch.tensor([2 * 1e4 / (1e4 + 1), 2 / (1e4 + 1), 0.2 / 9, 0.2 / 9])
+    torch.testing.assert_close(metric, expected.diag(), rtol=0.05, atol=0.02)
+    same = control.whitening(latents[:, 0], pose=2, rest=0.2)
+    torch.testing.assert_close(same, torch.tensor([1, 1, 0.2 / 9, 0.2 / 9]).diag(), rtol=0.05, atol=0.02)
 
 
 def test_maps_are_of_free_and_of_steady_states():
@@ -197,6 +197,12 @@ def test_published_models_run_beside_ours(model, tiny, tmp_path):
     assert (tmp_path / f"{model}-locally-linear.json").exists()
 
 
+def test_published_models_get_the_updates_of_all_our_stages():
+    theirs = recipes.recipe("threelink", "pc3")
+    assert (theirs.updates, theirs.seeing, theirs.settling, theirs.distance) == (7500, (), 0, "spread")
+    assert recipes.recipe("planar", "pc3").updates == recipes.recipe("planar").updates == 2000
+
+
 def test_unknown_benchmark_and_task_are_refused(capsys):
     assert cli.main(["benchmark", "locally-liner"]) == 2
     assert "Did you mean 'locally-linear'?" in capsys.readouterr().err
@@ -212,3 +218,14 @@ def test_interval_of_one_model_is_none_and_of_equal_ones_a_point():
     assert all(math.isnan(x) for x in results.interval([3.0]))
     assert results.interval([3.0, 3.0]) == (3.0, 3.0)
     assert results.rounded(math.nan) is None
+
+
+def test_the_updates_of_all_stages_are_counted_as_one(capsys):
+    """Three links: 2,000 and 1,500 of seeing, none of the objective, 4,000 of settling."""
+    line = Line(results.Cell("threelink", None, 0))
+    for update in (500, 1000, 1500, 2000, 500, 1000, 1500, *range(500, 4001, 500)):
+        line(update, {"loss": 1.0})
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("threelink-0 · update 500/7500 · loss 1 · ")
+    assert "update 3500/7500" in said[6]
+    assert said[-1].endswith("update 7500/7500 · loss 1 · 0:00 left")

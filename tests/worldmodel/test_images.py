@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from tests.worldmodel.examples import normal
 from worldmodel.fine_images import FineDecoder, FineEncoder
-from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder, to_model
+from worldmodel.images import CoarseEncoder, ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder, to_model
 
 FEATURES, LATENT = 24, 24
 
@@ -28,6 +28,18 @@ def fine(size: int) -> tuple[FineEncoder, FineDecoder]:
 
 BOTH = pytest.mark.parametrize("networks", [patches, fine, convolutions])
 SIZES = pytest.mark.parametrize("size", [32, 64])
+
+
+def test_a_coarse_encoder_sees_the_averages_of_patches_alone() -> None:
+    torch.manual_seed(0)
+    encoder, image = CoarseEncoder(16, 2, FEATURES, patch=4), torch.rand(3, 5, 2, 16, 16)
+    turned = image.unflatten(-1, (4, 4)).flip(-1).flatten(-2)  # each patch mirrored
+    assert encoder(image).shape == (3, 5, FEATURES)
+    torch.testing.assert_close(encoder(turned), encoder(image))
+    torch.testing.assert_close(encoder(image[0, 0]), encoder(image)[0, 0])
+    assert (encoder(turned.flip(-1)) - encoder(image)).abs().max() > 0.01
+    with pytest.raises(ValueError, match="multiple of 5"):
+        CoarseEncoder(16, 2, FEATURES, patch=5)
 
 
 def test_the_door_scales_and_moves_the_channel() -> None:
