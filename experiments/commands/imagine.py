@@ -32,7 +32,7 @@ class Arguments:
 
     run: tyro.conf.Positional[Path]
     """Run folder, as `worldmodel train` wrote it."""
-    updates: int = 2000
+    updates: int = 4000
     """Gradient steps."""
     beliefs: int = 20000
     """Filtered states of the run's episodes that imagination starts from."""
