@@ -42,6 +42,19 @@ def test_a_run_folder_holds_all_that_belongs_to_a_run(tiny_run: Path) -> None:
     assert load_model(tiny_run, torch.device("cpu"))[0] == config
 
 
+def test_a_share_of_every_batch_holds_a_paid_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, sample = [], Replay.sample
+
+    def watched(self: Replay, batch: int, length: int, rng: np.random.Generator, paid: int = 0) -> replay.Batch:
+        asked.append((batch, paid))
+        return sample(self, batch, length, rng, paid)
+
+    monkeypatch.setattr(Replay, "sample", watched)
+    options = ["--rounds", "1", "--updates", "3", "--batch", "4", "--paid", "0.5", "--out", str(tmp_path / "run")]
+    assert main(["train", "tiny", "--workers", "0", *options]) == 0
+    assert asked[-3:] == [(4, 2)] * 3
+
+
 def test_the_video_shows_three_panels_for_each_step(tiny_run: Path) -> None:
     with Image.open(tiny_run / "open_loop.webp") as video:
         assert video.n_frames == 60
