@@ -39,17 +39,14 @@ class CollectProgress:
 
     def stepped(self, frames: int) -> None:
         self._frames += frames
-        if time.monotonic() - self._shown > REFRESH:
+        if self.live and time.monotonic() - self._shown > REFRESH:
             self._shown = time.monotonic()
             self._line.show(self._episodes, self.line())
 
     def stored(self, episodes: int, returns: list[float]) -> None:
         """``episodes`` in all, ``returns`` of the new ones."""
         self._episodes, self._returns = episodes, returns
-        if self._line.live:
-            self._line.show(episodes, self.line())
-        else:
-            self._line.print(self.line())
+        self._line.tell(episodes, self.line())
 
     def line(self) -> str:
         """E.g. ``episode 20/100 · return 23.1 · 12345 frames/s · 0:02 left``."""

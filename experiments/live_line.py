@@ -45,6 +45,13 @@ class LiveLine:
         if self._bar:
             self._bar.update(self._task, completed=done, description=line)
 
+    def tell(self, done: int, line: str) -> None:
+        """`show`, or `print` where there is no live line."""
+        if self._bar:
+            self.show(done, line)
+        else:
+            self.print(line)
+
     def print(self, line: str) -> None:
         """A line that stays, above the live one; plain, without markup or wrapping, where there is none."""
         if self._bar:

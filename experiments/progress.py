@@ -36,15 +36,15 @@ class TrainingProgress:
 
     def updated(self, updates: int, losses: dict[str, float]) -> None:
         self._updates, self._losses = updates, losses
-        self._say(self.line())
+        self._line.tell(updates, self.line())
 
     def collected(self, episodes: int, returns: list[float]) -> None:
         """``episodes`` in all, ``returns`` of the new ones."""
         self._episodes, self._returns = episodes, returns
         if self._line.live:
-            self._say(self.line())
+            self._line.show(self._updates, self.line())
         else:
-            self._say(f"collected: {episodes} episodes, {self.mean_return()} of the last {len(returns)}")
+            self._line.print(f"collected: {episodes} episodes, {self.mean_return()} of the last {len(returns)}")
 
     def tested(self, losses: dict[str, float]) -> None:
         """On the test episodes of an offline run."""
@@ -68,12 +68,6 @@ class TrainingProgress:
 
     def mean_return(self) -> str:
         return f"return {sum(self._returns) / len(self._returns):.1f}"
-
-    def _say(self, line: str) -> None:
-        if self._line.live:
-            self._line.show(self._updates, line)
-        else:
-            self._line.print(line)
 
 
 def clock(seconds: float) -> str:
