@@ -92,7 +92,7 @@ def test_what_still_runs_ends_with_the_iterator(text: str, processes: int | None
     with contextlib.closing(launcher.run(first_alone, [tmp_path] * 3)) as done:
         next(done)
         started = time.monotonic()
-    assert time.monotonic() - started < 20  # those that stay would take longer
+    assert time.monotonic() - started < 150  # those that stay would take twice as long, and a busy machine is slow
 
 
 @pytest.mark.parametrize(
