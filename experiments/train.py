@@ -37,7 +37,9 @@ from worldmodel.build import build
 from worldmodel.episode import Episode
 from worldmodel.first_latents import standardize
 from worldmodel.fit import update
+from worldmodel.images import to_model
 from worldmodel.interface import State
+from worldmodel.likelihoods import OwnUnits
 from worldmodel.muon import Muon
 from worldmodel.replay import Batch, Replay
 from worldmodel.sequence_vae import SequenceVAE
@@ -123,6 +125,8 @@ def set_out(training: Training) -> None:
     device, generator = next(model.parameters()).device, numpy_generator(config.seed, "first")
     batch = training.replay.sample(FIRST_WINDOWS, config.length, generator)
     standardize(model, Batch(*(field.to(device) for field in batch)))
+    if isinstance(model.likelihood, OwnUnits):
+        model.likelihood.begin_with(to_model(batch.observation.to(device), torch.float32))
     training.average = WeightAverage(model.parameters(), config.average)
 
 

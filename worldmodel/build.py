@@ -22,7 +22,7 @@ from worldmodel.fine_images import FineDecoder, FineEncoder
 from worldmodel.heads import Heads
 from worldmodel.images import CoarseEncoder, ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
 from worldmodel.kernels.rssm_rollout import MIN_STD
-from worldmodel.likelihoods import Bernoulli, Gaussian
+from worldmodel.likelihoods import Bernoulli, Gaussian, Likelihood, OwnUnits
 from worldmodel.objectives.e2c import E2C
 from worldmodel.objectives.elbo import Elbo
 from worldmodel.objectives.pc3 import PC3
@@ -76,8 +76,9 @@ class ModelConfig:
     frequency: float = 3.0
     """Of the sines at the decoder's entrance, in radians per unit of a typical latent (fine only). Higher ones paint
     small things sooner; lower ones keep the latent smooth, in which velocities are told sooner."""
-    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
-    """Of the pixels."""
+    likelihood: Literal["gaussian", "bernoulli", "own-units"] = "gaussian"
+    """Of the pixels: normals of one deviation; on or off; normals in units of each pixel's own deviation in the first
+    data, which make small things count in front of a background that never changes."""
     image_std: float = 0.1
     """Standard deviation of the Gaussian pixel likelihood, pixels in [0, 1]."""
     reward_std: float = 0.1
@@ -131,10 +132,16 @@ def build(config: ModelConfig, observation: tuple[int, int, int], action: int, d
         Heads(latent, config.hidden),
         observation,
         choose_objective(config, shown),
-        Bernoulli() if config.likelihood == "bernoulli" else Gaussian(config.image_std),
+        choose_likelihood(config, observation),
         config.reward_std,
         discrete,
     )
+
+
+def choose_likelihood(config: ModelConfig, observation: tuple[int, int, int]) -> Likelihood:
+    if config.likelihood == "bernoulli":
+        return Bernoulli()
+    return OwnUnits(config.image_std, observation) if config.likelihood == "own-units" else Gaussian(config.image_std)
 
 
 def choose_family(config: ModelConfig) -> Family:

@@ -16,6 +16,7 @@ from worldmodel.checkpoint import newest
 from worldmodel.data_folder import DataFolder, create, open_folder
 from worldmodel.encoders.pose import PoseEncoder
 from worldmodel.images import to_model
+from worldmodel.likelihoods import OwnUnits
 
 from .equal_runs import EXACT
 from .test_train_command import fail_at
@@ -81,6 +82,16 @@ def test_poses_set_out_standardized_on_the_data(data: Path, tmp_path: Path) -> N
     frames = np.concatenate([episode.observation for episode in open_folder(data).train.episodes("train")])
     poses = encoder.poses(to_model(torch.from_numpy(frames), torch.float32))
     torch.testing.assert_close(poses.std(0), torch.ones(encoder.pose), atol=0.25, rtol=0)
+
+
+def test_pixels_get_their_own_units_from_the_data(data: Path, tmp_path: Path) -> None:
+    run, short = tmp_path / "run", ["--rounds", "1", "--updates", "1"]
+    assert main([*TINY, "--data", str(data), "--out", str(run), "--model.likelihood", "own-units", *short]) == 0
+    likelihood = load_model(run, torch.device("cpu"))[1].likelihood
+    assert isinstance(likelihood, OwnUnits)
+    frames = np.concatenate([episode.observation for episode in open_folder(data).train.episodes("train")]) / 255
+    np.testing.assert_allclose(likelihood.middle, frames.mean(0), atol=0.1)  # windows see some frames more often
+    np.testing.assert_allclose(likelihood.deviation, frames.std(0).clip(OwnUnits.least), atol=0.1)
 
 
 def test_a_model_loads_without_its_data_and_without_its_environment(

@@ -24,6 +24,9 @@ CONFIGS = {
     "rssm, stack of frames, bernoulli": ModelConfig(
         **SMALL, encoder="frame", stack=2, likelihood="bernoulli", free_nats=0.0
     ),
+    "rssm, fine patches, pixels in own units": ModelConfig(
+        **SMALL, images="fine", likelihood="own-units", free_nats=0.0
+    ),
     "rssm, recurrent encoder": ModelConfig(**SMALL, encoder="recurrent", free_nats=0.0),
     "rssm, transformer": ModelConfig(**SMALL, encoder="transformer", heads=3, window=3, free_nats=0.0),
     "categorical, state encoder": ModelConfig(**SMALL | {"stoch": 6}, dynamics="categorical", classes=3, free_nats=0.0),

@@ -17,7 +17,7 @@ from worldmodel.encoders.state import StateEncoder
 from worldmodel.encoders.transformer import TransformerEncoder
 from worldmodel.images import ConvDecoder, ConvEncoder, PatchDecoder, PatchEncoder
 from worldmodel.interface import Sizes
-from worldmodel.likelihoods import Bernoulli, Gaussian
+from worldmodel.likelihoods import Bernoulli, Gaussian, OwnUnits
 from worldmodel.objectives.elbo import Elbo
 
 TINY = ModelConfig(deter=7, stoch=3, hidden=6, width=2)
@@ -64,6 +64,9 @@ def test_the_likelihoods_come_from_the_configuration() -> None:
     model = build(replace(TINY, image_std=0.3, reward_std=0.2), (16, 16, 3), 1)
     assert (model.likelihood, model.reward_std) == (Gaussian(0.3), 0.2)
     assert build(replace(TINY, likelihood="bernoulli"), (16, 16, 3), 1).likelihood == Bernoulli()
+    own = build(replace(TINY, likelihood="own-units", image_std=0.3), (16, 16, 3), 1).likelihood
+    assert isinstance(own, OwnUnits)
+    assert own.std == 0.3
 
 
 @pytest.mark.parametrize(
