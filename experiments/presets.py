@@ -11,11 +11,10 @@ PRESETS = {
     "cartpole": TrainConfig(
         env="cartpole",
         rounds=40,
-        updates=250,
-        optimizer="adam",  # CEM on what Muon learns scores less (docs/log.md)
-        learning_rate=2e-3,
-        final_learning_rate=1e-4,
-        model=ModelConfig(images="fine"),
+        final_learning_rate=2e-4,
+        model=ModelConfig(  # as of dmc below: a latent that is straight enough to plan in (docs/log.md)
+            images="fine", frequency=1.0, image_std=0.35, open_loop_steps=8, open_loop_images=1
+        ),
     ),
     "planar": TrainConfig(env="planar", rounds=16, updates=80, model=ModelConfig(images="fine")),
     "dmc": TrainConfig(  # a task of the control suite from 100,000 frames: 10 + 18 · 5 episodes of 1000 control steps
