@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from experiments.config import ActorConfig, TrainConfig
+from experiments.config import ActorConfig, TrainConfig, planner_collects
 from experiments.data_source import shapes
 from experiments.environment import Shapes
 from experiments.errors import UserError
@@ -20,6 +20,7 @@ def check(config: TrainConfig) -> None:
     """Raises UserError, with the rule, what came and what to do."""
     form = shapes(config)
     check_numbers(config)
+    check_explorers(config)
     check_actor(config.actor)
     check_size(form, config)
     try:
@@ -42,9 +43,19 @@ def check_numbers(config: TrainConfig) -> None:
     require(config.action_noise >= 0, "action_noise", "at least 0", config.action_noise)
     require(0 <= config.exploration < 1, "exploration", "in [0, 1)", config.exploration)
     require(0 <= config.paid <= 1, "paid", "in [0, 1]", config.paid)
+    require(config.explore >= 0, "explore", "at least 0", config.explore)
     require(config.clip > 0, "clip", "greater than 0", config.clip)
     rates = config.learning_rate > 0 and config.final_learning_rate >= 0
     require(rates, "learning_rate", "greater than 0", min(config.learning_rate, config.final_learning_rate))
+
+
+def check_explorers(config: TrainConfig) -> None:
+    if config.explore and (config.data or not planner_collects(config)):
+        how = "by no one: --data is all there is" if config.data else "by the actor"
+        raise UserError(
+            f"--explore is for planners that collect; {config.explore} came, and here episodes are collected {how}. "
+            "Leave it out, or let a planner collect, which may try what the actor proposes: --collect.name icem+policy."
+        )
 
 
 def check_actor(config: ActorConfig) -> None:

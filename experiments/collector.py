@@ -20,6 +20,7 @@ import torch
 
 from experiments import environment
 from experiments.config import TrainConfig, from_json, planner_collects, to_json
+from experiments.explorer import exploring
 from experiments.planning import make_planner
 from experiments.policies import NO_POLICIES, build_agent, policies_of
 from experiments.seeds import torch_generator, training_seed
@@ -27,12 +28,15 @@ from planners.actor_critic.agent import ActorCritic
 from planners.actor_critic.policy import ActorPlanner
 from planners.actor_critic.soft_agent import SoftActorCritic
 from planners.episode import Run, run_episode
-from planners.interface import Planner
+from planners.interface import Objective, Planner
 from planners.objective import LearnedReward
 from worldmodel.build import build
+from worldmodel.disagreement import Ensemble
 from worldmodel.sequence_vae import SequenceVAE
 
-Modules = Mapping[str, torch.nn.Module]  # "model", and "agent" where it is not a planner alone
+Modules = Mapping[
+    str, torch.nn.Module
+]  # "model", "agent" where it is not a planner alone, "ensemble" where it explores
 
 
 class Job(NamedTuple):
@@ -126,6 +130,9 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
     modules: dict[str, torch.nn.Module] = {"model": model}
     if config.agent != "planner":
         modules["agent"] = build_agent(config.actor, model.sizes, config.agent)
+    ensemble = Ensemble(model.sizes)
+    if config.explore:
+        modules["ensemble"] = ensemble
     for module in modules.values():
         module.eval().requires_grad_(False)
 
@@ -133,7 +140,10 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
         for name, weights in torch.load(io.BytesIO(job.weights), weights_only=True).items():
             modules[name].load_state_dict(weights)
         generator = torch_generator(config.seed, "collect", job.number)
-        planner = collecting_planner(config, model, modules.get("agent"), generator)
+        objective: Objective = LearnedReward(model)
+        if config.explore:
+            objective = exploring(config, objective, ensemble, job.number)
+        planner = collecting_planner(config, model, modules.get("agent"), generator, objective)
         seed = training_seed(config.seed, job.number)
         return run_episode(model, planner, env, seed, noise_std=noise_levels(config), generator=generator)
 
@@ -141,14 +151,18 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
 
 
 def collecting_planner(
-    config: TrainConfig, model: SequenceVAE, agent: torch.nn.Module | None, generator: torch.Generator
+    config: TrainConfig,
+    model: SequenceVAE,
+    agent: torch.nn.Module | None,
+    generator: torch.Generator,
+    objective: Objective,
 ) -> Planner:
     """The planner of ``config.collect``, or the agent's policy, sampled."""
     learner = agent if isinstance(agent, ActorCritic | SoftActorCritic) else None
     if learner is None or planner_collects(config):
         policies = policies_of(learner, config.actor) if learner else NO_POLICIES
-        return make_planner(config.collect, model, LearnedReward(model), generator, policies)
-    return ActorPlanner(model, LearnedReward(model), generator, learner.actor, config.actor.horizon, sample=True)
+        return make_planner(config.collect, model, objective, generator, policies)
+    return ActorPlanner(model, objective, generator, learner.actor, config.actor.horizon, sample=True)
 
 
 def _start_deaf(process: BaseProcess) -> None:

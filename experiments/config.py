@@ -127,6 +127,9 @@ class TrainConfig:
     action_noise: float = 1.0
     """Largest standard deviation of the noise added to the planner's actions while collecting: the episodes of a round
     are spread from none to this much."""
+    explore: float = 0.0
+    """Largest weight of surprise beside reward while collecting, in rewards per usual surprise: where rewards are rare.
+    The episodes of a round are spread from none to this, and it falls to 0 over the run (Plan2Explore)."""
     batch: int = 16
     """Windows per update."""
     length: int = 32

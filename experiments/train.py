@@ -22,6 +22,7 @@ from experiments import environment
 from experiments.collector import Collector, InlineCollector, ProcessCollector
 from experiments.config import TrainConfig, planner_collects, to_json
 from experiments.data_source import shapes, stored_replay
+from experiments.explorer import Explorer, make_explorer
 from experiments.held_out import held_out_losses
 from experiments.imagination_gap import Gap, imagination_gap
 from experiments.learner import Learner, due, make_learner
@@ -81,6 +82,7 @@ class Training:
     noise: torch.Generator
     batches: np.random.Generator
     learner: Learner | None = None
+    explorer: Explorer | None = None
     round: int = 0
     updates: int = 0
     seconds: float = 0.0
@@ -99,12 +101,14 @@ class Training:
     @property
     def optimizers(self) -> dict[str, checkpoint.Stateful]:
         own: dict[str, checkpoint.Stateful] = {"model": self.optimizer, "average": self.average}
+        own |= {"ensemble": self.explorer.optimizer} if self.explorer else {}
         return own | (dict(self.learner.optimizers) if self.learner else {})
 
     @property
     def beside(self) -> dict[str, torch.nn.Module]:
         """What is learned beside the model."""
-        return {"agent": self.learner.module} if self.learner else {}
+        found: dict[str, torch.nn.Module] = {"agent": self.learner.module} if self.learner else {}
+        return found | ({"ensemble": self.explorer.module} if self.explorer else {})
 
 
 def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
@@ -149,7 +153,8 @@ def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.de
     average = WeightAverage(model.parameters(), config.average)
     noise = torch_generator(config.seed, "noise", device=device.type)
     batches, learner = numpy_generator(config.seed, "batches"), make_learner(config, model.sizes, device)
-    return Training(config, folder, model, optimizer, average, replay, noise, batches, learner)
+    explorer = make_explorer(config, model.sizes, device)
+    return Training(config, folder, model, optimizer, average, replay, noise, batches, learner, explorer)
 
 
 def make_optimizer(model: SequenceVAE, config: TrainConfig) -> torch.optim.Optimizer:
@@ -256,6 +261,7 @@ def fit(training: Training, progress: Progress) -> None:
         losses, states = update(model, training.optimizer, batch, noise, offset, config.clip)
         training.average.update()
         losses = losses | learn(training, batch, states)
+        losses |= training.explorer.learn(batch, states) if training.explorer else {}
         training.updates += 1
         if training.updates % LOG_EVERY == 0 or left == 0:
             values = {name: float(value) for name, value in losses.items()}

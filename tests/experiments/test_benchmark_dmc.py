@@ -160,6 +160,7 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     quick, slow = (Cell(tmp_path, task, 0, 100_000).config for task in ("finger-spin", "cartpole-swingup"))
     assert (quick.collect.colour, slow.collect.colour) == (2.5, 0.25)
     assert slow.model.reward_std == pytest.approx(4 * quick.model.reward_std)
+    assert (quick.paid, slow.paid) == (0.5, 0)
     assert slow == replace(PRESETS["dmc"], env=slow.env)  # the preset is that of the benchmark's first task
 
 
