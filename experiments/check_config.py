@@ -43,6 +43,8 @@ def check_numbers(config: TrainConfig) -> None:
     require(config.action_noise >= 0, "action_noise", "at least 0", config.action_noise)
     require(0 <= config.exploration < 1, "exploration", "in [0, 1)", config.exploration)
     require(0 <= config.paid <= 1, "paid", "in [0, 1]", config.paid)
+    half = config.size // 2
+    require(0 <= config.shift < half, "shift", f"at least 0 and below {half}, half of the pictures' side", config.shift)
     require(config.explore >= 0, "explore", "at least 0", config.explore)
     require(config.clip > 0, "clip", "greater than 0", config.clip)
     rates = config.learning_rate > 0 and config.final_learning_rate >= 0

@@ -136,6 +136,9 @@ class TrainConfig:
     """Rows per window."""
     paid: float = 0.0
     """Share of the windows that hold a row that pays more than the mean, in [0, 1]: where rewards are rare."""
+    shift: int = 0
+    """Most pixels by which the encoder's pictures are shifted, whole windows alike, while the decoder's stay: where
+    there are few frames, the encoder learns them by heart otherwise (DrQ)."""
     optimizer: Literal["adam", "muon"] = "muon"
     """Of the model. muon: each weight matrix's momentum made orthogonal (Jordan 2024), Adam for the rest. Adam alone
     wants a learning rate of 2e-3."""

@@ -44,6 +44,7 @@ from worldmodel.likelihoods import OwnUnits
 from worldmodel.muon import Muon
 from worldmodel.replay import Batch, Replay
 from worldmodel.sequence_vae import SequenceVAE
+from worldmodel.shifts import shifted
 
 FIRST_WINDOWS = 64  # that the first latents are standardized on
 LOG_EVERY = 50  # updates between two lines of metrics; there is one at the end of each round too
@@ -258,7 +259,8 @@ def fit(training: Training, progress: Progress) -> None:
         batch = Batch(*(field.to(device) for field in batch))
         noise = torch.randn(shape, generator=training.noise, device=device)
         offset = int(training.batches.integers(min(config.model.open_loop_steps, config.length - 1)))
-        losses, states = update(model, training.optimizer, batch, noise, offset, config.clip)
+        seen = shifted(batch.observation, config.shift, training.batches) if config.shift else None
+        losses, states = update(model, training.optimizer, batch, noise, offset, config.clip, seen)
         training.average.update()
         losses = losses | learn(training, batch, states)
         losses |= training.explorer.learn(batch, states) if training.explorer else {}

@@ -28,15 +28,22 @@ class Updated(NamedTuple):
 
 
 def update(
-    model: SequenceVAE, optimizer: torch.optim.Optimizer, batch: Sequences, noise: Tensor, offset: int, clip: float
+    model: SequenceVAE,
+    optimizer: torch.optim.Optimizer,
+    batch: Sequences,
+    noise: Tensor,
+    offset: int,
+    clip: float,
+    seen: Tensor | None = None,
 ) -> Updated:
     """One update on windows ``[batch, time, ...]`` with posterior noise ``[batch, time, stoch]``.
 
-    offset: first row from which the model predicts open loop, see `SequenceVAE.losses`.
+    offset: first row from which the model predicts open loop, see `SequenceVAE.losses`. seen: what the encoder is shown
+    in place of the batch's observations, see `SequenceVAE.losses_and_states`.
 
     Raises `NonFiniteLoss` before the parameters are touched.
     """
-    terms, states = mean_losses(model, batch, noise, offset)
+    terms, states = mean_losses(model, batch, noise, offset, seen)
     loss = terms.pop("loss")
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -48,11 +55,13 @@ def update(
     return Updated(losses, states.map(Tensor.detach))
 
 
-def mean_losses(model: SequenceVAE, batch: Sequences, noise: Tensor, offset: int) -> tuple[dict[str, Tensor], State]:
+def mean_losses(
+    model: SequenceVAE, batch: Sequences, noise: Tensor, offset: int, seen: Tensor | None = None
+) -> tuple[dict[str, Tensor], State]:
     """Mean over valid rows of every term of `SequenceVAE.losses`, and ``loss``, the sum of those that are trained; and
     the filtered states.
     """
-    losses, states = model.losses_and_states(batch, noise, offset)
+    losses, states = model.losses_and_states(batch, noise, offset, seen)
     rows = batch.valid.sum()
     terms = {name: term.sum() / rows for name, term in losses.items()}
     loss = torch.stack([term for name, term in terms.items() if name not in LOGGED_ONLY]).sum()

@@ -229,12 +229,17 @@ class SequenceVAE(nn.Module):
         return self.losses_and_states(batch, noise, offset)[0]
 
     def losses_and_states(
-        self, batch: Sequences, noise: Tensor | None = None, offset: int = 0
+        self, batch: Sequences, noise: Tensor | None = None, offset: int = 0, seen: Tensor | None = None
     ) -> tuple[dict[str, Tensor], State]:
-        """`losses`, and the filtered states ``[batch, time, latent]`` that they were computed from."""
+        """`losses`, and the filtered states ``[batch, time, latent]`` that they were computed from.
+
+        seen: uint8 like ``batch.observation``; what the encoder is shown in its place, while that is still what must be
+        explained. For `worldmodel.shifts`.
+        """
         require_shape(batch.observation, self.sizes.observation)
         images = to_model(batch.observation, batch.action.dtype)
-        inferred = self._observe(batch, images, noise)
+        shown = images if seen is None else to_model(seen, batch.action.dtype)
+        inferred = self._observe(batch, shown, noise)
         terms = self.objective(self, Window(batch, images, noise, offset), inferred)
         return {name: term * batch.valid for name, term in terms.items()}, inferred.states
 
