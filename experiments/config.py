@@ -118,10 +118,7 @@ class TrainConfig:
     rounds: int = 20
     """Rounds of fitting and collecting; a checkpoint after each."""
     updates: int = 100
-    """Gradient steps per round; see --pace."""
-    pace: Literal["even", "data"] = "even"
-    """even: every round has so many updates. data: as many as it has episodes to learn from, --updates in the mean, so
-    that the first few are not learned by heart."""
+    """Gradient steps per round."""
     episodes: int = 16
     """Episodes collected per round, side by side, with the weights of the round's start."""
     envs: int = 1

@@ -28,7 +28,7 @@ from experiments.imagination_gap import Gap, imagination_gap
 from experiments.learner import Learner, due, make_learner
 from experiments.metrics import Metrics
 from experiments.planning import has_tail
-from experiments.schedule import cosine, updates_before
+from experiments.schedule import cosine
 from experiments.seeds import numpy_generator, torch_generator, training_seed
 from planners.episode import Run, run_episode
 from planners.random_policy import RandomPolicy
@@ -252,8 +252,7 @@ def fit(training: Training, progress: Progress) -> None:
     device = next(model.parameters()).device
     shape = (config.batch, config.length, config.model.stoch)
     training.average.swap()
-    updates = updates_before(config, training.round + 1) - updates_before(config, training.round)
-    for left in reversed(range(updates)):
+    for left in reversed(range(config.updates)):
         cosine(training.optimizer, config, training.updates)
         paid = round(config.paid * config.batch)
         batch = training.replay.sample(config.batch, config.length, training.batches, paid)
