@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import train as training
 from experiments.cli import main
 from experiments.explorer import exploring
 from experiments.metrics import read
@@ -20,7 +19,7 @@ from worldmodel.disagreement import Ensemble
 from worldmodel.replay import Replay
 
 from .equal_runs import assert_equal_runs
-from .test_train_command import fail_at
+from .stopped_run import whole_and_stopped
 
 EXPLORE = [*TINY, "--explore", "0.5"]
 
@@ -52,12 +51,7 @@ def test_a_run_that_explores_learns_what_is_surprising_and_leaves_the_model_alon
 
 
 def test_a_stopped_run_that_explores_goes_on_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert main([*EXPLORE, "--out", str(whole)]) == 0
-    with monkeypatch.context() as patched:
-        fail_at(patched, training, "update", 10, KeyboardInterrupt())
-        assert main([*EXPLORE, "--out", str(stopped)]) == 130
-    assert main(["train", "tiny", "--workers", "0", "--resume", "--out", str(stopped)]) == 0
+    whole, stopped = whole_and_stopped(EXPLORE, tmp_path, monkeypatch)
     assert_equal_runs(stopped, whole)
     ensembles = [(newest(run / "checkpoint") / "ensemble.safetensors").read_bytes() for run in (stopped, whole)]
     assert ensembles[0] == ensembles[1]

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments import train as training
 from experiments.cli import main
 from experiments.metrics import read
 from tests.experiments.conftest import TINY
 
 from .equal_runs import assert_equal_runs
-from .test_train_command import fail_at
+from .stopped_run import whole_and_stopped
 
 SHIFT = [*TINY, "--shift", "2"]
 
@@ -23,12 +22,7 @@ def no_videos(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stopped_run_that_shifts_goes_on_to_the_bit_and_is_not_the_plain_one(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert main([*SHIFT, "--out", str(whole)]) == 0
-    with monkeypatch.context() as patched:
-        fail_at(patched, training, "update", 10, KeyboardInterrupt())
-        assert main([*SHIFT, "--out", str(stopped)]) == 130
-    assert main(["train", "tiny", "--workers", "0", "--resume", "--out", str(stopped)]) == 0
+    whole, stopped = whole_and_stopped(SHIFT, tmp_path, monkeypatch)
     assert_equal_runs(stopped, whole)
     shifted, plain = (
         next(line["image"] for line in read(run / "metrics.jsonl") if "image" in line) for run in (whole, tiny_run)
