@@ -21,6 +21,11 @@ def check(config: TrainConfig) -> None:
     form = shapes(config)
     check_numbers(config)
     check_explorers(config)
+    if config.afresh and config.data:
+        raise UserError(
+            "--afresh is for runs that collect between one model and the next; with --data nothing is collected, and "
+            "any new run begins with new weights. Leave it out."
+        )
     check_actor(config.actor)
     check_size(form, config)
     try:

@@ -120,10 +120,15 @@ class TrainConfig:
     updates: int = 100
     """Gradient steps per round."""
     episodes: int = 16
-    """Episodes collected per round, side by side, with the weights of the round's start."""
+    """Episodes collected per round, side by side, with the weights of the round's start. The first round collects none,
+    and the last only if it begins afresh."""
     envs: int = 1
     """Environments stepped at once while collecting, each in a process of its own; 1: all in the collecting process.
     For slow ones (dmc:, gym:, module:Class); the numbers are the same."""
+    afresh: bool = False
+    """Each round begins with new weights, once its episodes are collected with those of the round before: a model that
+    is fitted again and again knows its first episodes best. --updates is of the last round; those before have fewer,
+    in proportion to the episodes there are by then."""
     action_noise: float = 1.0
     """Largest standard deviation of the noise added to the planner's actions while collecting: the episodes of a round
     are spread from none to this much."""
@@ -144,7 +149,7 @@ class TrainConfig:
     wants a learning rate of 2e-3."""
     learning_rate: float = 8e-3
     final_learning_rate: float = 4e-4
-    """Reached by a cosine over the whole run."""
+    """Reached by a cosine over the whole run, or over each round that begins afresh."""
     clip: float = 1000.0
     """Largest gradient norm."""
     average: float = 0.99

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from experiments.config import TrainConfig
 from experiments.live_line import LiveLine
+from experiments.schedule import updates_before
 
 MODEL = ("loss", "image", "reward", "kl", "open_loop_image", "open_loop_reward")
 SHOWN = (*MODEL, "imagined_return", "critic_error", "actor_entropy", "temperature")
@@ -21,7 +22,7 @@ class TrainingProgress:
     """
 
     def __init__(self, config: TrainConfig, done: int, console: Console | None = None) -> None:
-        self._config, self._total = config, config.rounds * config.updates
+        self._config, self._total = config, updates_before(config, config.rounds)
         self._first, self._updates, self._started = done, done, time.monotonic()
         self._losses: dict[str, float] = {}
         self._episodes, self._returns = 0, list[float]()
@@ -57,8 +58,9 @@ class TrainingProgress:
         Frames are those trained on.
         """
         speed = (self._updates - self._first) / max(time.monotonic() - self._started, 1e-9)
-        round_number = min(max(self._updates - 1, 0) // self._config.updates + 1, self._config.rounds)
-        parts = [f"round {round_number}/{self._config.rounds}", f"update {self._updates}/{self._total}"]
+        rounds = self._config.rounds
+        number = next((n for n in range(1, rounds) if self._updates <= updates_before(self._config, n)), rounds)
+        parts = [f"round {number}/{rounds}", f"update {self._updates}/{self._total}"]
         parts += [" ".join(f"{name} {self._losses[name]:.4g}" for name in SHOWN if name in self._losses)]
         parts += [self.mean_return()] if self._returns else []
         if speed:

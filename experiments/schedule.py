@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""How many updates a run's rounds have, and the learning rate over them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ from torch.optim import Optimizer
 from experiments.config import TrainConfig
 
 
-def cosine(optimizer: Optimizer, config: TrainConfig, updates: int, first: float | None = None) -> None:
-    """Set the rate for update number ``updates``: half a cosine from the first rate to the final one.
+def round_updates(config: TrainConfig, number: int) -> int:
+    """Updates of round ``number``, from 0; where it begins afresh in proportion to the episodes there are by then."""
+    if not config.afresh:
+        return config.updates
+    episodes, last = (config.seed_episodes + played * config.episodes for played in (number, config.rounds - 1))
+    return max(1, round(config.updates * episodes / last))
 
+
+def updates_before(config: TrainConfig, number: int) -> int:
+    """Updates of all rounds before round ``number``; those of the run where that is the number of rounds."""
+    return sum(round_updates(config, before) for before in range(number))
+
+
+def cosine(optimizer: Optimizer, config: TrainConfig, done: float, first: float | None = None) -> None:
+    """Set the rate: half a cosine from the first one to the final one.
+
+    done: share of the updates with these weights, from 0 to 1.
     first: the first rate of another optimiser, whose final one is lower in proportion.
     """
-    share = half_cosine(updates / max(1, config.rounds * config.updates))
-    rate = config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
+    rate = config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * half_cosine(done)
     for group in optimizer.param_groups:
         group["lr"] = rate if first is None else rate * first / config.learning_rate
 

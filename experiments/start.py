@@ -8,6 +8,7 @@ import torch
 
 from experiments import run_folder
 from experiments.config import TrainConfig
+from experiments.schedule import updates_before
 from experiments.train import Training, begin, resume
 
 
@@ -15,7 +16,7 @@ def start(config: TrainConfig, folder: Path, where: torch.device) -> Training:
     """The run in ``folder``, which `run_folder.create` made, ready for `experiments.train.train`; says which it is."""
     if run_folder.has_checkpoint(folder):
         training = resume(config, folder, where)
-        print(f"continues after update {training.updates} of {config.rounds * config.updates}")
+        print(f"continues after update {training.updates} of {updates_before(config, config.rounds)}")
         return training
     run_folder.clear_start(folder)
     if not config.data:

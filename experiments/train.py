@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,8 +28,8 @@ from experiments.imagination_gap import Gap, imagination_gap
 from experiments.learner import Learner, due, make_learner
 from experiments.metrics import Metrics
 from experiments.planning import has_tail
-from experiments.schedule import cosine
-from experiments.seeds import numpy_generator, torch_generator, training_seed
+from experiments.schedule import cosine, round_updates, updates_before
+from experiments.seeds import numpy_generator, stream, torch_generator, training_seed
 from planners.episode import Run, run_episode
 from planners.random_policy import RandomPolicy
 from worldmodel import checkpoint
@@ -66,7 +66,9 @@ class Tracker(Protocol):
         ...
 
     def completed(self, training: Training, unseen: list[Episode]) -> None:
-        """A round is over and stored. unseen: the episodes that it collected, which nothing was learned from yet."""
+        """A round is over and stored. unseen: the episodes that it collected, which nothing was learned from
+        yet, unless the round began afresh.
+        """
         ...
 
 
@@ -93,6 +95,13 @@ class Training:
         Metrics(self.folder / "metrics.jsonl").write(self.updates, **values)
         if self.tracker:
             self.tracker.logged(self.updates, values)
+
+    @property
+    def done(self) -> float:
+        """Share of the updates with these weights, from 0 to 1."""
+        first = updates_before(self.config, self.round) if self.config.afresh else 0
+        last = updates_before(self.config, self.round + 1 if self.config.afresh else self.config.rounds)
+        return (self.updates - first) / max(1, last - first)
 
     @property
     def generators(self) -> dict[str, torch.Generator | np.random.Generator]:
@@ -208,7 +217,7 @@ def train(training: Training, progress: Progress, workers: int = 1) -> None:
     collector: Collector = ProcessCollector(config) if workers else InlineCollector(config)
     try:
         while training.round < config.rounds:
-            one_round(training, collector, progress)
+            (afresh_round if config.afresh else one_round)(training, collector, progress)
     finally:
         collector.close()
 
@@ -224,6 +233,30 @@ def offline_round(training: Training, progress: Progress) -> None:
     complete(training, started, [])
 
 
+def afresh_round(training: Training, collector: Collector, progress: Progress) -> None:
+    """Collect with the weights of the round before, fit new ones to all episodes, write a checkpoint."""
+    started, runs = time.monotonic(), list[Run]()
+    if training.round:
+        collector.start(training.round, {"model": training.model, **training.beside})
+        runs = collector.result()
+        add(training, runs, progress)
+        begin_afresh(training)
+    fit(training, progress)
+    if runs:  # not before: lines as old as the last checkpoint outlive a stop, after which episodes are collected again
+        log_returns(training, runs)
+    complete(training, started, [run.episode for run in runs])
+
+
+def begin_afresh(training: Training) -> None:
+    """New weights of all that is learned, their optimisers and averages; what draws noise and batches goes on."""
+    config, device = training.config, next(training.model.parameters()).device
+    seed = int(stream(config.seed, "afresh", training.round).generate_state(1)[0])
+    new = assemble(replace(config, seed=seed), training.folder, training.replay, device)
+    set_out(new)
+    training.model, training.optimizer, training.average = new.model, new.optimizer, new.average
+    training.learner, training.explorer = new.learner, new.explorer
+
+
 def one_round(training: Training, collector: Collector, progress: Progress) -> None:
     """Fit while episodes are collected with the weights of the round's start; add them, then write a checkpoint."""
     started, config = time.monotonic(), training.config
@@ -235,6 +268,7 @@ def one_round(training: Training, collector: Collector, progress: Progress) -> N
     runs = collector.result() if collecting else []
     if runs:
         add(training, runs, progress)
+        log_returns(training, runs)
     complete(training, started, [run.episode for run in runs])
 
 
@@ -252,8 +286,9 @@ def fit(training: Training, progress: Progress) -> None:
     device = next(model.parameters()).device
     shape = (config.batch, config.length, config.model.stoch)
     training.average.swap()
-    for left in reversed(range(config.updates)):
-        cosine(training.optimizer, config, training.updates)
+    for left in reversed(range(round_updates(config, training.round))):
+        done = training.done
+        cosine(training.optimizer, config, done)
         paid = round(config.paid * config.batch)
         batch = training.replay.sample(config.batch, config.length, training.batches, paid)
         batch = Batch(*(field.to(device) for field in batch))
@@ -262,7 +297,7 @@ def fit(training: Training, progress: Progress) -> None:
         seen = shifted(batch.observation, config.shift, training.batches) if config.shift else None
         losses, states = update(model, training.optimizer, batch, noise, offset, config.clip, seen)
         training.average.update()
-        losses = losses | learn(training, batch, states)
+        losses = losses | learn(training, batch, states, done)
         losses |= training.explorer.learn(batch, states) if training.explorer else {}
         training.updates += 1
         if training.updates % LOG_EVERY == 0 or left == 0:
@@ -272,26 +307,32 @@ def fit(training: Training, progress: Progress) -> None:
     training.average.swap()
 
 
-def learn(training: Training, batch: Batch, states: State) -> dict[str, torch.Tensor]:
+def learn(training: Training, batch: Batch, states: State, done: float) -> dict[str, torch.Tensor]:
     """The agent's updates that are due beside this one of the model, from the states that it just filtered."""
     found: dict[str, torch.Tensor] = {}
     if training.learner:
         for optimizer in training.learner.optimizers.values():
-            cosine(optimizer, training.config, training.updates, training.config.actor.learning_rate)
+            cosine(optimizer, training.config, done, training.config.actor.learning_rate)
         for _ in range(due(training.updates, training.config.actor.train_ratio)):
             found = training.learner.learn(training.model, batch, states)
     return found
 
 
 def add(training: Training, runs: list[Run], progress: Progress) -> None:
-    """The log has the returns, and what the first episode, the one without noise, promised and paid per plan."""
-    returns = [float(run.episode.reward.sum()) for run in runs]
     for run in runs:
         training.replay.add(run.episode)
+    progress.collected(training.replay.position(), returns_of(runs))
+
+
+def returns_of(runs: list[Run]) -> list[float]:
+    return [float(run.episode.reward.sum()) for run in runs]
+
+
+def log_returns(training: Training, runs: list[Run]) -> None:
+    """And what the first episode, the one without noise, promised and paid per plan."""
     gap = quietest_gap(runs[0], training.config)
     values = {"predicted": gap.predicted, "realised": gap.realised} if math.isfinite(gap.predicted) else {}
-    training.log(episodes=training.replay.position(), returns=returns, **values)
-    progress.collected(training.replay.position(), returns)
+    training.log(episodes=training.replay.position(), returns=returns_of(runs), **values)
 
 
 def quietest_gap(run: Run, config: TrainConfig) -> Gap:

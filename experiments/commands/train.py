@@ -21,6 +21,7 @@ from experiments.errors import UserError
 from experiments.model_presets import as_published
 from experiments.presets import preset
 from experiments.progress import TrainingProgress
+from experiments.schedule import updates_before
 from experiments.start import start
 from experiments.train import Training, replay_rows, train
 from experiments.video import write_video
@@ -175,7 +176,7 @@ def tracked(training: Training, log: Literal["tensorboard"] | None) -> Iterator[
 
 
 def how_to_go_on(name: str, folder: Path, training: Training | None, log: str | None) -> str:
-    saved = training.round * training.config.updates if training else 0
+    saved = updates_before(training.config, training.round) if training else 0
     more = f" --log {log}" if log else ""
     return f"Go on from update {saved} with: worldmodel train {name} --resume --out {folder}{more}"
 
