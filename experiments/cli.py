@@ -19,7 +19,7 @@ COMMANDS = {  # each is a module of experiments.commands with a function run(arg
     "demo": "learn the pendulum from pixels, plan with what was learned, print a table (minutes)",
     "train": "learn a world model from pixels: worldmodel train PRESET",
     "collect": "episodes in a data folder, to learn from offline: worldmodel collect ENV --out DATA",
-    "data": "what is stored, and .npz episodes in and out: worldmodel data DATA, data import, data export",
+    "data": "what is stored, and episodes in and out: worldmodel data DATA, data import, data export",
     "evaluate": "play episodes with any planner on a trained model: worldmodel evaluate RUN --planner cem",
     "compare": "planners at equal budgets, with intervals and a page: worldmodel compare RUN --planners cem icem",
     "imagine": "an actor and its critic, learned in the model of a run: worldmodel imagine RUN",

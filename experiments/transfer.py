@@ -1,18 +1,20 @@
-"""Data folders from folders of ``.npz`` episodes, and back."""
+"""Data folders from folders of ``.npz`` episodes and from runs, and folders of ``.npz`` episodes from these."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments import environment, provenance
-from experiments.data_source import Stored
+from experiments import environment, provenance, run_folder
+from experiments.data_source import Stored, shapes
 from experiments.environment import Shapes
 from experiments.errors import UserError
 from worldmodel import npz_episodes
 from worldmodel.data_folder import About, DataFolder, create, is_test, split
 from worldmodel.npz_episodes import Form, Layout
+from worldmodel.replay import Replay
 
 Told = Callable[[int, int, int], None]
 """Called after each episode with its number, how many there are, and its rows."""
@@ -104,6 +106,49 @@ def import_folder(files: Files, out: Path, described: About, layout: Layout, tol
         except ValueError as error:
             raise UserError(f"{error} The {data.episodes} files before it are stored: go on with --resume.") from error
         told(number + 1, described.episodes, files.forms[number].rows)
+    return data
+
+
+def about_run(run: Path, share: float) -> About:
+    """Of the episodes that ``run`` has collected by now. Raises UserError, ReplayError."""
+    config = run_folder.read_config(run)
+    if config.data:
+        raise UserError(
+            f"A run is imported for the episodes it collected; {run} learned from {config.data.path} and collected "
+            "none. Give that to --data."
+        )
+    form, replay = shapes(config), Replay.open(run / "replay")
+    lengths = replay.lengths("train")
+    try:
+        split(len(lengths), share)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    rows = [0, 0]
+    for number, length in enumerate(lengths):
+        rows[is_test(number, share)] += int(length)
+    return About(
+        env=config.env,
+        policy="run",
+        seed=config.seed,
+        episodes=len(lengths),
+        test_share=share,
+        rows=rows[0],
+        test_rows=rows[1],
+        observation_shape=form.observation,
+        action_size=form.action,
+        state_size=form.state,
+        discrete=form.discrete,
+        source={"run": str(run), "fingerprint": replay.fingerprint()},
+        versions=versions(),
+    )
+
+
+def import_run(run: Path, out: Path, described: About, told: Told) -> DataFolder:
+    """Add the episodes that are not there yet, in the order in which they were collected. Raises ReplayError."""
+    data, replay = create(out, described), Replay.open(run / "replay")
+    for episode in islice(replay.episodes("train"), data.episodes, None):
+        data.add(episode)
+        told(data.episodes, described.episodes, episode.rows)
     return data
 
 

@@ -1,8 +1,8 @@
-"""`worldmodel data DATA|RUN`: what is stored; `worldmodel data import` and `export`: folders of .npz episodes."""
+"""`worldmodel data DATA|RUN`: what is stored; `import` from folders of .npz episodes and from runs; `export`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,10 +20,13 @@ from experiments.data_source import Stored, open_stored
 from experiments.errors import UserError
 from experiments.histogram import histogram
 from experiments.thumbnails import sheet
+from worldmodel.data_folder import About, DataFolder
 from worldmodel.npz_episodes import Layout
 from worldmodel.replay import Replay
 
-USAGE = "worldmodel data DATA|RUN, worldmodel data import FOLDER --out DATA, worldmodel data export DATA --out FOLDER"
+USAGE = (
+    "worldmodel data DATA|RUN, worldmodel data import FOLDER|RUN --out DATA, worldmodel data export DATA --out FOLDER"
+)
 LINES = 8  # of the sheet of thumbnails
 Place = Literal["led-to", "taken-at"]
 
@@ -32,7 +35,7 @@ Place = Literal["led-to", "taken-at"]
 class Show:
     """What a data folder or a run's replay holds: episodes, lengths, returns, bytes, and a sheet of thumbnails.
 
-    Two more commands: `worldmodel data import FOLDER --out DATA` and `worldmodel data export DATA --out FOLDER`.
+    Two more commands: `worldmodel data import FOLDER|RUN --out DATA`, `worldmodel data export DATA --out FOLDER`.
     """
 
     path: tyro.conf.Positional[Path]
@@ -43,7 +46,7 @@ class Show:
 
 @dataclass(frozen=True)
 class Import:
-    """Make a data folder of a folder of .npz episodes (PlaNet's and Dreamer's layout).
+    """Make a data folder of a folder of .npz episodes (PlaNet's and Dreamer's layout), or of those a run collected.
 
     Each file holds one episode: image [rows, height, width, channel] uint8, action [rows, action] in [-1, 1], choices
     as one-hot, reward [rows]; is_terminal or discount, is_first and state if there are any. The files may lie in
@@ -51,7 +54,7 @@ class Import:
     """
 
     folder: tyro.conf.Positional[Path]
-    """The folder of files."""
+    """The folder of files, or a run folder."""
     out: Path
     """Data folder to make."""
     env: str | None = None
@@ -79,7 +82,7 @@ class Export:
 def run(argv: list[str]) -> None:
     """Raises UserError, DataError, ReplayError."""
     if argv[:1] == ["import"]:
-        import_files(tyro.cli(Import, prog="worldmodel data import", args=argv[1:]))
+        import_episodes(tyro.cli(Import, prog="worldmodel data import", args=argv[1:]))
     elif argv[:1] == ["export"]:
         export_files(tyro.cli(Export, prog="worldmodel data export", args=argv[1:]))
     else:
@@ -88,17 +91,36 @@ def run(argv: list[str]) -> None:
         show(tyro.cli(Show, prog="worldmodel data", args=argv))
 
 
-def import_files(arguments: Import) -> None:
-    files = transfer.find(arguments.folder, arguments.test_share)
-    layout = Layout(arguments.actions == "taken-at", arguments.rewards == "taken-at")
-    described = transfer.about(arguments.folder, files, layout, arguments.env)
+def import_episodes(arguments: Import) -> None:
+    if (arguments.folder / "config.json").exists():
+        described, add = of_run(arguments)
+    else:
+        described, add = of_files(arguments)
     require_folder(arguments.out, arguments.resume)
     print(describe_size(described, arguments.out))
     with CollectProgress(described.episodes, 0) as progress:
-        told = telling(progress)
-        data = transfer.import_folder(files, arguments.out, described, layout, told)
+        data = add(telling(progress))
     print(f"imported {data.train.count('train')} episodes to train on and {data.test.count('train')} to test on")
     print(f"next: worldmodel doctor {arguments.out}; worldmodel train PRESET --data {arguments.out}")
+
+
+def of_files(arguments: Import) -> tuple[About, Callable[[transfer.Told], DataFolder]]:
+    """What there is, and the function that imports it."""
+    files = transfer.find(arguments.folder, arguments.test_share)
+    layout = Layout(arguments.actions == "taken-at", arguments.rewards == "taken-at")
+    described = transfer.about(arguments.folder, files, layout, arguments.env)
+    return described, lambda told: transfer.import_folder(files, arguments.out, described, layout, told)
+
+
+def of_run(arguments: Import) -> tuple[About, Callable[[transfer.Told], DataFolder]]:
+    """As `of_files`. Raises UserError for options that say what the run knows better."""
+    if arguments.env is not None or (arguments.actions, arguments.rewards) != ("led-to", "led-to"):
+        raise UserError(
+            f"--env, --actions and --rewards are for files; {arguments.folder} is a run, which knows its environment "
+            "and what its rows hold. Leave them out."
+        )
+    described = transfer.about_run(arguments.folder, arguments.test_share)
+    return described, lambda told: transfer.import_run(arguments.folder, arguments.out, described, told)
 
 
 def export_files(arguments: Export) -> None:

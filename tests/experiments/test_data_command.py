@@ -9,7 +9,10 @@ from PIL import Image
 
 from experiments.cli import main
 from experiments.histogram import WIDTH, histogram
-from worldmodel.data_folder import open_folder
+from worldmodel.data_folder import DataFolder, is_test, open_folder
+from worldmodel.replay import Replay
+
+from .test_train_command import fail_at
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,32 @@ def test_imported_data_is_learned_from(exported: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "config.json").read_text())["env"] == "none"
 
 
+def test_a_runs_episodes_are_imported_split_and_learned_from(tiny_run: Path, tmp_path: Path) -> None:
+    out, again = tmp_path / "data", tmp_path / "again"
+    assert main(["data", "import", str(tiny_run), "--out", str(out), "--test-share", "0.25"]) == 0
+    data, collected = open_folder(out), list(Replay.open(tiny_run / "replay").episodes("train"))
+    assert (data.about.env, data.about.episodes) == ("pendulum", len(collected))
+    kept = {"train": list(data.train.episodes("train")), "test": list(data.test.episodes("train"))}
+    for number, episode in enumerate(collected):
+        mine = kept["test" if is_test(number, 0.25) else "train"].pop(0)
+        for field, other in zip(mine, episode, strict=True):
+            np.testing.assert_array_equal(field, other)
+    assert kept == {"train": [], "test": []}
+    assert main(["train", "tiny", "--data", str(out), "--out", str(again)]) == 0
+    assert main(["data", "import", str(again), "--out", str(tmp_path / "none")]) == 2
+
+
+def test_a_stopped_import_of_a_run_goes_on(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, stopped = (["data", "import", str(tiny_run), "--out", str(tmp_path / name)] for name in ("a", "b"))
+    assert main(whole) == 0
+    with monkeypatch.context() as patched:
+        fail_at(patched, DataFolder, "add", 2, KeyboardInterrupt())
+        assert main(stopped) == 130
+    assert open_folder(tmp_path / "b").episodes == 2
+    assert main([*stopped, "--resume"]) == 0
+    assert open_folder(tmp_path / "b").fingerprint == open_folder(tmp_path / "a").fingerprint
+
+
 def test_a_faulty_file_is_named_and_the_rest_goes_on_when_it_is_mended(
     data: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +150,11 @@ WRONG = {
         ["data", "import", "{npz}", "--out", "{out}", "--env", "pendulum"],
         "must have 1 action",
     ),
+    "import a run as another": (["data", "import", "{run}", "--out", "{out}", "--env", "planar"], "are for files"),
+    "import all of a run to test on": (
+        ["data", "import", "{run}", "--out", "{out}", "--test-share", "0.99"],
+        "At least one episode must be left to train on",
+    ),
     "export nothing": (["data", "export", "{empty}", "--out", "{out}"], "worldmodel data import"),
     "export over something": (["data", "export", "{data}", "--out", "{npz}"], "holds something"),
     "a picture of a kind that is none": (["data", "{data}", "--thumbnails", "{out}.txt"], ".png or .webp"),
@@ -130,11 +164,11 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_cannot_be_is_said(
-    wrong: str, data: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wrong: str, data: Path, exported: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv, words = WRONG[wrong]
     (tmp_path / "empty").mkdir()
-    places = {"data": data, "npz": exported, "empty": tmp_path / "empty", "out": tmp_path / "out"}
+    places = {"data": data, "npz": exported, "run": tiny_run, "empty": tmp_path / "empty", "out": tmp_path / "out"}
     assert main([word.format(**places) for word in argv]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
