@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from experiments import environment, metrics, provenance, run_folder
-from experiments.config import PlannerConfig, TrainConfig, to_json
+from experiments.config import ActorConfig, PlannerConfig, TrainConfig, to_json
 from experiments.device import choose
 from experiments.errors import UserError
 from experiments.evaluate import evaluate
@@ -27,18 +27,40 @@ from experiments.train import train
 from worldmodel.durable import write_whole
 
 EPISODE_FRAMES = 1000  # control steps of an episode in every task of the suite
-SEED_SHARE, MOST_SEED_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
-COLOUR = {"cartpole": 0.25, "cheetah": 0.25}  # of iCEM's noise on PlaNet (Pinneri 2020, table S4); else 2.5
+RANDOM_SHARE, MOST_RANDOM_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
 REWARD_STD = 0.05  # per frame of the action repeat
-PAID = {"finger": 0.5, "ball_in_cup": 0.5}  # share of the windows with a paid row, where random actions meet few
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a domain of the suite has of its own; see docs/pixel-control.md.
+
+    colour: of iCEM's noise (Pinneri 2020, table S4). paid, explore: `TrainConfig`'s. own_units: whether pixels are in
+    units of their own deviation, with a deviation of 0.35 of these. agent: whether an actor and a critic are learned
+    beside the model, of whom iCEM has proposals and a value.
+    """
+
+    colour: float = 2.5
+    paid: float = 0.0
+    explore: float = 0.0
+    own_units: bool = False
+    agent: bool = False
+
+
+DOMAINS = {
+    "cartpole": Domain(colour=0.25),
+    "cheetah": Domain(colour=0.25),
+    "finger": Domain(paid=0.5),  # random actions are seldom paid
+    "ball_in_cup": Domain(paid=0.5, explore=0.3, own_units=True, agent=True),  # and the ball is small
+}
 
 
 @dataclass(frozen=True)
 class Cell:
     """task: of the suite, with options as in `envs.named`. frames: control steps seen in training, random ones too.
 
-    planner: as `experiments.planner_choice` reads it; None for the preset's iCEM. updates: of each round; None for the
-    preset's number.
+    planner: as `experiments.planner_choice` reads it; None for the preset's iCEM. updates: of the last round, those
+    before have fewer (`TrainConfig.afresh`); None for the preset's number.
     """
 
     out: Path
@@ -51,12 +73,17 @@ class Cell:
 
     @property
     def config(self) -> TrainConfig:
-        """The preset ``dmc``, for this task and so many frames. Raises UserError."""
+        """The preset ``dmc``, for this task and so many frames, in as many rounds. Raises UserError."""
         base, name = PRESETS["dmc"], environment.resolve(f"dmc:{self.task}")
-        domain, repeat = name.removeprefix("dmc:").partition("-")[0], int(named_option(name, "repeat"))
-        seed_episodes, rounds, episodes = schedule(self.frames, base.episodes)
-        colour = COLOUR.get(domain, 2.5)
-        collect, planner = replace(base.collect, colour=colour), replace(base.planner, colour=colour)
+        domain = DOMAINS.get(name.removeprefix("dmc:").partition("-")[0], Domain())
+        model = replace(base.model, reward_std=REWARD_STD * int(named_option(name, "repeat")))
+        if domain.own_units:
+            model = replace(model, likelihood="own-units", image_std=0.35)
+        seed_episodes, rounds, episodes = schedule(self.frames, base.rounds)
+        collect, planner = replace(base.collect, colour=domain.colour), replace(base.planner, colour=domain.colour)
+        if domain.agent:
+            base = replace(base, agent="actor-critic", actor=ActorConfig(train_ratio=1.0, entropy=3e-3))
+            collect, planner = (replace(one, name="icem+policy+value") for one in (collect, planner))
         if self.planner:
             collect = planner = choose_planner(self.planner, planner)
         return replace(
@@ -67,8 +94,9 @@ class Cell:
             rounds=rounds,
             episodes=episodes,
             updates=self.updates or base.updates,
-            paid=PAID.get(domain, base.paid),
-            model=replace(base.model, reward_std=REWARD_STD * repeat),
+            paid=domain.paid,
+            explore=domain.explore,
+            model=model,
             collect=collect,
             planner=planner,
         )
@@ -89,14 +117,18 @@ def named_option(name: str, option: str) -> str:
     return next(part.partition("=")[2] for part in name.split(",") if part.startswith(f"{option}="))
 
 
-def schedule(frames: int, side_by_side: int) -> tuple[int, int, int]:
-    """Seed episodes, rounds, and episodes a round, that make up ``frames``. The first and last round collect none."""
+def schedule(frames: int, most: int) -> tuple[int, int, int]:
+    """Random episodes, rounds, and episodes of each round but the first, which collects none; that makes ``frames``.
+
+    most: rounds. What does not divide by them is random.
+    """
     whole = frames // EPISODE_FRAMES
     if whole < 2:
         raise UserError(f"--frames must be at least {2 * EPISODE_FRAMES}, two episodes; {frames} came.")
-    seed_episodes = max(1, min(MOST_SEED_EPISODES, whole // SEED_SHARE))
-    side_by_side = min(side_by_side, whole - seed_episodes)
-    return seed_episodes, 2 + (whole - seed_episodes) // side_by_side, side_by_side
+    wanted = whole - max(1, min(MOST_RANDOM_EPISODES, whole // RANDOM_SHARE))
+    collecting = min(most - 1, wanted)
+    episodes = wanted // collecting
+    return whole - collecting * episodes, 1 + collecting, episodes
 
 
 def read(cell: Cell) -> dict[str, Any] | None:
@@ -132,7 +164,7 @@ def play_alone(cell: Cell, config: TrainConfig, folder: Path) -> dict[str, Any]:
         "task": cell.task,
         "env": config.env,
         "seed": cell.seed,
-        "frames": (config.seed_episodes + (config.rounds - 2) * config.episodes) * EPISODE_FRAMES,
+        "frames": (config.seed_episodes + (config.rounds - 1) * config.episodes) * EPISODE_FRAMES,
         "updates": training.updates,
         "return_mean": found.return_mean,
         "return_low": found.return_low,

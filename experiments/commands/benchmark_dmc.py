@@ -42,7 +42,7 @@ class Arguments:
     planner: str | None = None
     """Collects and evaluates: icem:candidates=48,iterations=3; the preset's iCEM if not given."""
     updates: int | None = None
-    """Gradient steps per round of five episodes; the preset's if not given."""
+    """Gradient steps of the last round; those before have fewer, as fewer episodes. The preset's if not given."""
     episodes: int = 10
     """To evaluate with, from start states never trained on."""
     out: Path = Path("runs/benchmark-dmc")

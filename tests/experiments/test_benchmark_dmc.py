@@ -25,7 +25,7 @@ TASK = "pendulum-swingup,render=rays,repeat=100"  # ten decisions an episode
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PRESETS, "dmc", replace(PRESETS["tiny"], env="dmc:pendulum-swingup"))
+    monkeypatch.setitem(PRESETS, "dmc", replace(PRESETS["tiny"], env="dmc:pendulum-swingup", afresh=True))
 
 
 def benchmark(out: Path, *options: str) -> int:
@@ -41,7 +41,7 @@ def test_frames_are_counted_with_the_action_repeat_and_the_random_ones(
     found = json.loads(file.read_text())
     stored = Replay.open(tmp_path / file.stem / "replay").count("train")
     assert found["frames"] == 1000 * stored == 5000
-    assert [frames for frames, _ in found["curve"]] == [3000, 5000]
+    assert [frames for frames, _ in found["curve"]] == [3000, 4000, 5000]
     assert found["config"]["model"]["reward_std"] == pytest.approx(5.0)
     assert len(found["returns"]) == 2
     assert found["env"] == "dmc:" + TASK
@@ -151,9 +151,13 @@ def test_what_cannot_be_is_said_before_anything_is_played(
 
 
 def test_a_hundred_thousand_frames_are_a_hundred_episodes() -> None:
-    seed_episodes, rounds, episodes = schedule(100_000, 5)
-    assert seed_episodes + (rounds - 2) * episodes == 100
-    assert schedule(2_000, 5) == (1, 3, 1)
+    assert schedule(100_000, 6) == (10, 6, 18)
+    assert schedule(2_000, 6) == (1, 2, 1)
+    for frames in range(2_000, 60_000, 1_000):
+        seed_episodes, rounds, episodes = schedule(frames, 6)
+        assert seed_episodes + (rounds - 1) * episodes == frames // 1000
+        assert episodes >= 1
+        assert rounds <= 6
 
 
 def test_settings_follow_the_task(tmp_path: Path) -> None:
@@ -161,6 +165,9 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     assert (quick.collect.colour, slow.collect.colour) == (2.5, 0.25)
     assert slow.model.reward_std == pytest.approx(4 * quick.model.reward_std)
     assert (quick.paid, slow.paid) == (0.5, 0)
+    cup = Cell(tmp_path, "cup-catch", 0, 100_000).config
+    assert (cup.model.likelihood, cup.model.image_std, cup.explore) == ("own-units", 0.35, 0.3)
+    assert (slow.model.likelihood, slow.explore) == ("gaussian", 0)
     assert slow == replace(PRESETS["dmc"], env=slow.env)  # the preset is that of the benchmark's first task
 
 
