@@ -29,6 +29,7 @@ from worldmodel.durable import write_whole
 EPISODE_FRAMES = 1000  # control steps of an episode in every task of the suite
 RANDOM_SHARE, MOST_RANDOM_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
 REWARD_STD = 0.05  # per frame of the action repeat
+ACTOR = ActorConfig(train_ratio=1.0, entropy=3e-3)  # learned beside the model: proposals and a value for iCEM
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,20 @@ class Domain:
     """What a domain of the suite has of its own; see docs/pixel-control.md.
 
     colour: of iCEM's noise (Pinneri 2020, table S4). paid, explore: `TrainConfig`'s. own_units: whether pixels are in
-    units of their own deviation, with a deviation of 0.35 of these. agent: whether an actor and a critic are learned
-    beside the model, of whom iCEM has proposals and a value.
+    units of their own deviation, with a deviation of 0.35 of these.
     """
 
     colour: float = 2.5
     paid: float = 0.0
     explore: float = 0.0
     own_units: bool = False
-    agent: bool = False
 
 
 DOMAINS = {
     "cartpole": Domain(colour=0.25),
     "cheetah": Domain(colour=0.25),
     "finger": Domain(paid=0.5),  # random actions are seldom paid
-    "ball_in_cup": Domain(paid=0.5, explore=0.3, own_units=True, agent=True),  # and the ball is small
+    "ball_in_cup": Domain(paid=0.5, explore=0.3, own_units=True),  # and the ball is small
 }
 
 
@@ -59,8 +58,8 @@ DOMAINS = {
 class Cell:
     """task: of the suite, with options as in `envs.named`. frames: control steps seen in training, random ones too.
 
-    planner: as `experiments.planner_choice` reads it; None for the preset's iCEM. updates: of the last round, those
-    before have fewer (`TrainConfig.afresh`); None for the preset's number.
+    planner: as `experiments.planner_choice` reads it; None for the preset's iCEM with what an actor proposes and a
+    critic's value. updates: of the last round, those before have fewer (`TrainConfig.afresh`); None for the preset's.
     """
 
     out: Path
@@ -80,10 +79,9 @@ class Cell:
         if domain.own_units:
             model = replace(model, likelihood="own-units", image_std=0.35)
         seed_episodes, rounds, episodes = schedule(self.frames, base.rounds)
-        collect, planner = replace(base.collect, colour=domain.colour), replace(base.planner, colour=domain.colour)
-        if domain.agent:
-            base = replace(base, agent="actor-critic", actor=ActorConfig(train_ratio=1.0, entropy=3e-3))
-            collect, planner = (replace(one, name="icem+policy+value") for one in (collect, planner))
+        collect, planner = (
+            replace(one, name="icem+policy+value", colour=domain.colour) for one in (base.collect, base.planner)
+        )
         if self.planner:
             collect = planner = choose_planner(self.planner, planner)
         return replace(
@@ -97,6 +95,8 @@ class Cell:
             paid=domain.paid,
             explore=domain.explore,
             model=model,
+            agent="actor-critic",
+            actor=ACTOR,
             collect=collect,
             planner=planner,
         )

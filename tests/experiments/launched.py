@@ -35,10 +35,19 @@ def first_alone(folder: Path) -> None:
         time.sleep(0.05)
 
 
+def small_preset() -> Any:
+    """In place of the preset ``dmc``."""
+    from experiments.config import PlannerConfig
+    from experiments.presets import PRESETS
+
+    search = PlannerConfig("icem", 3, candidates=12, iterations=2, elites=2)  # 8 are the actor's
+    return replace(PRESETS["tiny"], env="dmc:pendulum-swingup", afresh=True, collect=search, planner=search)
+
+
 def play_small(cell: Any) -> Any:
     """A cell of the pixel-control benchmark with the networks of the preset ``tiny``, in whatever process."""
     from experiments import dmc_cells
     from experiments.presets import PRESETS
 
-    PRESETS["dmc"] = replace(PRESETS["tiny"], env="dmc:pendulum-swingup")
+    PRESETS["dmc"] = small_preset()
     return dmc_cells.play(cell)

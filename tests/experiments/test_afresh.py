@@ -94,3 +94,13 @@ def test_offline_there_is_nothing_to_begin_afresh(
     assert main(["train", "tiny", "--data", str(data), "--afresh", "--out", str(out)]) == 2
     assert "with --data nothing is collected" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_preset_that_begins_afresh_learns_from_data_too(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], afresh=True))
+    data, out = tmp_path / "data", tmp_path / "run"
+    assert main(["data", "import", str(tiny_run), "--out", str(data)]) == 0
+    assert main(["train", "tiny", "--data", str(data), "--out", str(out)]) == 0
+    assert load_progress(newest(out / "checkpoint"))["updates"] == PRESETS["tiny"].rounds * PRESETS["tiny"].updates

@@ -18,14 +18,14 @@ from experiments.published_dmc import COLUMNS, PUBLISHED
 from experiments.report.curves import curves
 from worldmodel.replay import Replay
 
-from .launched import play_small
+from .launched import play_small, small_preset
 
 TASK = "pendulum-swingup,render=rays,repeat=100"  # ten decisions an episode
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PRESETS, "dmc", replace(PRESETS["tiny"], env="dmc:pendulum-swingup", afresh=True))
+    monkeypatch.setitem(PRESETS, "dmc", small_preset())
 
 
 def benchmark(out: Path, *options: str) -> int:
@@ -100,7 +100,7 @@ def test_what_one_launcher_began_another_goes_on_with(
     assert one["returns"] == other["returns"]
     assert one["curve"] == other["curve"]
     logs = "".join(file.read_text() for file in (tmp_path / "jobs").glob("*.out"))
-    assert "continues after update 2 of 8" in logs
+    assert "continues after update 1 of 6" in logs
 
 
 def interrupt(told: dmc_cells.Told, episodes: int, returns: list[float]) -> None:
@@ -168,7 +168,11 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     cup = Cell(tmp_path, "cup-catch", 0, 100_000).config
     assert (cup.model.likelihood, cup.model.image_std, cup.explore) == ("own-units", 0.35, 0.3)
     assert (slow.model.likelihood, slow.explore) == ("gaussian", 0)
-    assert slow == replace(PRESETS["dmc"], env=slow.env)  # the preset is that of the benchmark's first task
+    assert slow.collect.name == slow.planner.name == "icem+policy+value"
+    learned = {"agent": slow.agent, "actor": slow.actor, "collect": slow.collect, "planner": slow.planner}
+    preset = replace(PRESETS["dmc"], env=slow.env)  # that of the benchmark's first task, but for actor and critic
+    assert slow == replace(preset, **learned)
+    assert slow.collect == replace(preset.collect, name=slow.collect.name)
 
 
 def test_published_rows_are_whole_and_the_line_to_beat_is_known() -> None:
