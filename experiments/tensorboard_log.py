@@ -78,7 +78,7 @@ class TensorBoardLog:
         self._writer.flush()  # what comes before a checkpoint is not logged again after a crash
 
     def completed(self, training: Training, unseen: list[Episode]) -> None:
-        """Pictures, every few rounds, of what nothing was learned from yet."""
+        """Pictures, every few rounds, of what nothing was learned from yet (if rounds begin afresh, in the last)."""
         if not due(training.round, self._config.rounds):
             return
         if episodes := self._episodes(training, unseen)[:SHOWN]:
@@ -103,7 +103,7 @@ class TensorBoardLog:
         """Test episodes of a data folder; collected ones, which come without noise first; played ones at the end."""
         if self._config.data:
             return kept_back(self._config, SHOWN)
-        if unseen or training.round < self._config.rounds:
+        if training.round < self._config.rounds or (unseen and not self._config.afresh):
             return unseen
         return held_out_episodes(training.model, self._config, training.folder, PLAYED, self._config.seed)
 

@@ -95,6 +95,17 @@ def test_videos_move_and_have_the_step_of_their_round(logged: Path) -> None:
 
 
 @needed
+@pytest.mark.parametrize("options", [[], ["--afresh"]], ids=["plain", "afresh"])
+def test_the_last_video_is_of_an_episode_that_was_not_learned_from(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, original = list[int](), tensorboard_log.held_out_episodes
+    monkeypatch.setattr(tensorboard_log, "held_out_episodes", lambda *a: (played.append(1), original(*a))[1])
+    assert main([*TINY, *LOG, *options, "--out", str(tmp_path / "run")]) == 0
+    assert played == [1]
+
+
+@needed
 def test_beliefs_have_a_vector_a_frame_and_the_true_state_each(logged: Path) -> None:
     log = logged / "tensorboard"
     (folder,) = log.glob("beliefs-*")
