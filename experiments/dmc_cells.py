@@ -21,6 +21,7 @@ from experiments.device import choose
 from experiments.errors import UserError
 from experiments.evaluate import evaluate
 from experiments.planner_choice import choose as choose_planner
+from experiments.planning import is_learned
 from experiments.presets import PRESETS
 from experiments.start import start
 from experiments.train import train
@@ -95,7 +96,7 @@ class Cell:
             paid=domain.paid,
             explore=domain.explore,
             model=model,
-            agent="actor-critic",
+            agent="actor-critic" if is_learned(planner.name) else "planner",
             actor=ACTOR,
             collect=collect,
             planner=planner,

@@ -78,12 +78,18 @@ def about(folder: Path, files: Files, layout: Layout, env: str | None) -> About:
     widths = first.action, first.state
     if env is not None:
         environment.require_actions(env, height, Shapes((height, width, channels), *widths, discrete), folder)
-    rows = [0, 0]
-    for number, form in enumerate(files.forms):
-        rows[is_test(number, files.share)] += form.rows
+    rows = split_rows([form.rows for form in files.forms], files.share)
     shape = (height, width, channels)
     source = {"folder": str(folder), **layout._asdict()}
-    return About(env, "imported", 0, count, files.share, rows[0], rows[1], shape, *widths, discrete, source, versions())
+    return About(env, "imported", 0, count, files.share, *rows, shape, *widths, discrete, source, versions())
+
+
+def split_rows(lengths: Sequence[int], share: float) -> tuple[int, int]:
+    """Of the train and of the test episodes, given the rows of each."""
+    rows = [0, 0]
+    for number, length in enumerate(lengths):
+        rows[is_test(number, share)] += length
+    return rows[0], rows[1]
 
 
 def choices(files: Files, layout: Layout, env: str | None, size: int) -> bool:
@@ -123,17 +129,15 @@ def about_run(run: Path, share: float) -> About:
         split(len(lengths), share)
     except ValueError as error:
         raise UserError(str(error)) from error
-    rows = [0, 0]
-    for number, length in enumerate(lengths):
-        rows[is_test(number, share)] += int(length)
+    train, test = split_rows(lengths.tolist(), share)
     return About(
         env=config.env,
         policy="run",
         seed=config.seed,
         episodes=len(lengths),
         test_share=share,
-        rows=rows[0],
-        test_rows=rows[1],
+        rows=train,
+        test_rows=test,
         observation_shape=form.observation,
         action_size=form.action,
         state_size=form.state,

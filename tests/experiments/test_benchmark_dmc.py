@@ -175,6 +175,12 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     assert slow.collect == replace(preset.collect, name=slow.collect.name)
 
 
+def test_an_actor_is_learned_where_the_planner_asks_it(tmp_path: Path) -> None:
+    agents = {name: Cell(tmp_path, "finger-spin", 0, 100_000, planner=name).config.agent for name in (None, "icem")}
+    assert agents == {None: "actor-critic", "icem": "planner"}
+    assert Cell(tmp_path, "finger-spin", 0, 100_000, planner="cem+value").config.agent == "actor-critic"
+
+
 def test_published_rows_are_whole_and_the_line_to_beat_is_known() -> None:
     assert all(len(row) == len(COLUMNS) for row in PUBLISHED.values())
     assert benchmark_dmc.known("finger-spin") == {"TD-MPC, 100k frames": 943}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-pytest.importorskip("triton")
+pytest.importorskip("triton", reason='triton comes with pip install ".[dev]" on Linux')
 
 from tests.worldmodel.kernels.problems import ODD, PLANET, ROUND, TINY, Problem, error, make, step_by_step
 from worldmodel.kernels.rssm_rollout import RSSMWeights, rssm_rollout
