@@ -1,20 +1,27 @@
-"""Beliefs about the episodes of a run's replay, filtered once: where imagination and imitation start."""
+"""Beliefs about the episodes of a run's replay, filtered once: where imagination and imitation start, and the steps
+that soft actor-critic learns from in a finished model.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from experiments.config import TrainConfig
 from experiments.data_source import stored_replay
 from experiments.errors import UserError
+from planners.actor_critic.filtered_episodes import FilteredEpisodes, join, one_episode
+from worldmodel.episode import Episode
 from worldmodel.interface import State, WorldModel
 from worldmodel.replay import Batch
 
-WINDOWS = 64  # side by side
+WINDOWS, EPISODES = 64, 8  # side by side
 
 
 @torch.no_grad()
@@ -37,13 +44,34 @@ def replayed_beliefs(model: WorldModel, run: Path, config: TrainConfig, rows: in
 
 def filtered(model: WorldModel, batch: Batch) -> State:
     """States ``[rows, latent]`` of the valid rows after the first quarter."""
-    belief = model.initial(len(batch.action))
-    device, length = belief.state.stoch.device, batch.action.shape[1]
-    deter, stoch = list[Tensor](), list[Tensor]()
-    for t in range(length):
-        action = torch.zeros_like(batch.action[:, t]) if t == 0 else batch.action[:, t]
-        belief = model.filter(belief, action.to(device), batch.observation[:, t].to(device))
-        if t >= length // 4:
-            deter.append(belief.state.deter[batch.valid[:, t]])
-            stoch.append(belief.state.stoch[batch.valid[:, t]])
-    return State(torch.cat(deter), torch.cat(stoch))
+    settled = batch.action.shape[1] // 4
+    valid = batch.valid[:, settled:].T
+    states = filter_rows(model, batch.action, batch.observation)
+    return states.map(lambda x: x[:, settled:].transpose(0, 1)[valid])
+
+
+def filter_rows(model: WorldModel, actions: Tensor, observations: Tensor) -> State:
+    """States ``[batch, time, latent]`` of windows or episodes as stored; the belief starts at their first row."""
+    belief = model.initial(len(actions))
+    device, states = belief.state.stoch.device, list[State]()
+    for t in range(actions.shape[1]):
+        action = torch.zeros_like(actions[:, t]) if t == 0 else actions[:, t]
+        belief = model.filter(belief, action.to(device), observations[:, t].to(device))
+        states.append(belief.state)
+    return State(torch.stack([s.deter for s in states], 1), torch.stack([s.stoch for s in states], 1))
+
+
+@torch.no_grad()
+def filtered_episodes(model: WorldModel, episodes: Iterable[Episode]) -> FilteredEpisodes:
+    """Every row of the episodes, in their order; a few of them side by side, each as in play."""
+    found, left = list[FilteredEpisodes](), iter(episodes)
+    while some := list(islice(left, EPISODES)):
+        actions = pad_sequence([torch.from_numpy(episode.action) for episode in some], batch_first=True)
+        pictures = pad_sequence([torch.from_numpy(episode.observation) for episode in some], batch_first=True)
+        states = filter_rows(model, actions, pictures)
+        device = states.stoch.device
+        for i, episode in enumerate(some):
+            own = State(states.deter[i, : episode.rows], states.stoch[i, : episode.rows])
+            fields = (torch.from_numpy(x).to(device) for x in (episode.action, episode.reward, episode.terminated))
+            found.append(one_episode(own, *fields))
+    return join(found)

@@ -13,6 +13,7 @@ from experiments.policies import NO_POLICIES, build_agent, policies_of
 from planners.objective import LearnedReward
 from worldmodel.build import build
 
+IN_TURNS = ("first_lesson", "lesson", "steps")
 AT_LEAST_ONE = ("threads", "seed_episodes", "rounds", "updates", "episodes", "envs", "batch")
 
 
@@ -27,6 +28,7 @@ def check(config: TrainConfig) -> None:
             "any new run begins with new weights. Leave it out."
         )
     check_actor(config.actor)
+    check_turns(config)
     check_size(form, config)
     try:
         model = build(config.model, form.observation, form.action, form.discrete)
@@ -66,7 +68,7 @@ def check_explorers(config: TrainConfig) -> None:
 
 
 def check_actor(config: ActorConfig) -> None:
-    for name in ("hidden", "horizon", "starts"):
+    for name in ("hidden", "horizon", "starts", *IN_TURNS):
         require(getattr(config, name) >= 1, f"actor.{name}", "at least 1", getattr(config, name))
     for name in ("learning_rate", "clip", "train_ratio"):
         require(getattr(config, name) > 0, f"actor.{name}", "greater than 0", getattr(config, name))
@@ -74,6 +76,25 @@ def check_actor(config: ActorConfig) -> None:
         require(0 < getattr(config, name) <= 1, f"actor.{name}", "in (0, 1]", getattr(config, name))
     require(0 <= config.mixing <= 1, "actor.mixing", "in [0, 1]", config.mixing)
     require(config.entropy >= 0, "actor.entropy", "at least 0", config.entropy)
+    require(config.turn >= 0, "actor.turn", "at least 0", config.turn)
+
+
+def check_turns(config: TrainConfig) -> None:
+    turn = config.actor.turn
+    if turn and not (config.agent == "slac" and config.afresh):
+        raise UserError(
+            f"--actor.turn is for --agent slac and --afresh, rounds with a finished model to learn in; {turn} came "
+            f"with --agent {config.agent} and --{'' if config.afresh else 'no-'}afresh. Leave it out, or give both."
+        )
+    if turn and config.episodes % turn:
+        raise UserError(
+            f"--actor.turn must divide --episodes, the {config.episodes} of a round; {turn} came. Take a divisor."
+        )
+    if config.actor.steps > 1 and not turn:
+        raise UserError(
+            f"--actor.steps above 1 is for an agent that learns in turns; {config.actor.steps} came. Give --actor.turn "
+            "too, or leave it out."
+        )
 
 
 def check_size(form: Shapes, config: TrainConfig) -> None:

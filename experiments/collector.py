@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from experiments import environment
-from experiments.config import TrainConfig, from_json, planner_collects, to_json
+from experiments.config import TrainConfig, from_json, in_turns, planner_collects, to_json, turns
 from experiments.explorer import exploring
 from experiments.planning import make_planner
 from experiments.policies import NO_POLICIES, build_agent, policies_of
@@ -40,16 +40,17 @@ Modules = Mapping[
 
 
 class Job(NamedTuple):
-    """Collect round ``number`` with these weights (state dicts by module, serialised)."""
+    """Collect turn ``turn`` of round ``number`` with these weights (state dicts by module, serialised)."""
 
     number: int
+    turn: int
     weights: bytes
 
 
 class Collector(Protocol):
-    """`start` a round's collecting, then fetch its `result`, in turn."""
+    """`start` collecting one turn of a round, then fetch its `result`; alternately."""
 
-    def start(self, number: int, modules: Modules) -> None: ...
+    def start(self, number: int, modules: Modules, turn: int = 0) -> None: ...
     def result(self) -> list[Run]: ...
     def close(self) -> None: ...
 
@@ -68,8 +69,8 @@ class InlineCollector:
         self._collect = episode_source(config)
         self._runs: list[Run] = []
 
-    def start(self, number: int, modules: Modules) -> None:
-        self._runs = self._collect(Job(number, pack(modules)))
+    def start(self, number: int, modules: Modules, turn: int = 0) -> None:
+        self._runs = self._collect(Job(number, turn, pack(modules)))
 
     def result(self) -> list[Run]:
         return self._runs
@@ -91,8 +92,8 @@ class ProcessCollector:
         _start_deaf(self._process)
         theirs.close()
 
-    def start(self, number: int, modules: Modules) -> None:
-        self._pipe.send(Job(number, pack(modules)))
+    def start(self, number: int, modules: Modules, turn: int = 0) -> None:
+        self._pipe.send(Job(number, turn, pack(modules)))
 
     def result(self) -> list[Run]:
         try:
@@ -124,7 +125,8 @@ def pack(modules: Modules) -> bytes:
 
 def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
     """A function from a job to its episodes, holding the environments and modules to load weights into."""
-    env = environment.make(config.env, config.episodes, config.size, config.envs)
+    together = config.episodes // turns(config)
+    env = environment.make(config.env, together, config.size, config.envs)
     form = environment.shapes(config.env, config.size)
     model = build(config.model, form.observation, form.action, form.discrete)
     modules: dict[str, torch.nn.Module] = {"model": model}
@@ -139,13 +141,14 @@ def episode_source(config: TrainConfig) -> Callable[[Job], list[Run]]:
     def collect(job: Job) -> list[Run]:
         for name, weights in torch.load(io.BytesIO(job.weights), weights_only=True).items():
             modules[name].load_state_dict(weights)
-        generator = torch_generator(config.seed, "collect", job.number)
+        which = ("turn", job.number, job.turn) if in_turns(config) else ("collect", job.number)
+        generator, own = torch_generator(config.seed, *which), slice(job.turn, None, turns(config))
         objective: Objective = LearnedReward(model)
         if config.explore:
-            objective = exploring(config, objective, ensemble, job.number)
+            objective = exploring(config, objective, ensemble, job.number, own)
         planner = collecting_planner(config, model, modules.get("agent"), generator, objective)
-        seed = training_seed(config.seed, job.number)
-        return run_episode(model, planner, env, seed, noise_std=noise_levels(config), generator=generator)
+        seed = training_seed(config.seed, job.number) + job.turn * together
+        return run_episode(model, planner, env, seed, noise_std=noise_levels(config)[own], generator=generator)
 
     return collect
 

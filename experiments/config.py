@@ -77,7 +77,16 @@ class ActorConfig:
     """Who collects: the actor itself, sampled, or the planner of --collect, which may be one that knows the actor, e.g.
     --collect.name icem+policy+value."""
     train_ratio: float = 2.0
-    """Updates of the agent per update of the model."""
+    """Updates of the agent per update of the model, beside which it learns."""
+    turn: int = 0
+    """Episodes collected between two lessons of the agent (slac, with --afresh): it learns in the finished model of
+    each round, from the steps of all episodes so far. 0: beside the model."""
+    first_lesson: int = 4000
+    """Updates of the agent in each new model (in turns)."""
+    lesson: int = 250
+    """Updates of the agent per episode collected since (in turns)."""
+    steps: int = 1
+    """Rewards added up before the critic's value counts (in turns)."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,16 @@ class TrainConfig:
 
 def planner_collects(config: TrainConfig) -> bool:
     return config.agent == "planner" or config.actor.collector == "planner"
+
+
+def in_turns(config: TrainConfig) -> bool:
+    """Whether the agent learns between the episodes of a round, rather than beside the model."""
+    return config.agent == "slac" and config.actor.turn > 0
+
+
+def turns(config: TrainConfig) -> int:
+    """In how many goes the episodes of a round are collected."""
+    return config.episodes // config.actor.turn if in_turns(config) else 1
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

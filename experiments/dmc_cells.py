@@ -30,7 +30,8 @@ from worldmodel.durable import write_whole
 EPISODE_FRAMES = 1000  # control steps of an episode in every task of the suite
 RANDOM_SHARE, MOST_RANDOM_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
 REWARD_STD = 0.05  # per frame of the action repeat
-ACTOR = ActorConfig(train_ratio=1.0, entropy=3e-3)  # learned beside the model: proposals and a value for iCEM
+ACTOR = ActorConfig(starts=256, discount=0.99, follow=0.02)  # softly, in turns: proposals and a value for iCEM
+HORIZON = 8  # of iCEM where a value follows
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Cell:
             model = replace(model, likelihood="own-units", image_std=0.35)
         seed_episodes, rounds, episodes = schedule(self.frames, base.rounds)
         collect, planner = (
-            replace(one, name="icem+policy+value", colour=domain.colour) for one in (base.collect, base.planner)
+            replace(one, name="icem+policy+value", horizon=HORIZON, colour=domain.colour)
+            for one in (base.collect, base.planner)
         )
         if self.planner:
             collect = planner = choose_planner(self.planner, planner)
@@ -96,8 +98,8 @@ class Cell:
             paid=domain.paid,
             explore=domain.explore,
             model=model,
-            agent="actor-critic" if is_learned(planner.name) else "planner",
-            actor=ACTOR,
+            agent="slac" if is_learned(planner.name) else "planner",
+            actor=replace(ACTOR, turn=1 + (episodes % 2 == 0)),
             collect=collect,
             planner=planner,
         )
@@ -197,7 +199,7 @@ def curve(folder: Path, config: TrainConfig) -> list[tuple[int, float]]:
 
 
 class Told:
-    """Implements `experiments.train.Progress`: a line per round."""
+    """Implements `experiments.training.Progress`: a line per round."""
 
     def __init__(self, cell: Cell) -> None:
         self._name = f"{cell.task} seed {cell.seed}"
@@ -208,6 +210,9 @@ class Told:
     def collected(self, episodes: int, returns: list[float]) -> None:
         mean = sum(returns) / len(returns)
         print(f"{self._name}: {episodes * EPISODE_FRAMES:,} frames, return {mean:.0f} with noise", flush=True)
+
+    def taught(self, done: int, total: int, numbers: dict[str, float]) -> None:
+        """Nothing is said."""
 
     def tested(self, losses: dict[str, float]) -> None:
         """Nothing is held out."""

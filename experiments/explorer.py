@@ -44,9 +44,11 @@ def make_explorer(config: TrainConfig, sizes: Sizes, device: torch.device) -> Ex
     return Explorer(module, torch.optim.Adam(module.parameters(), lr=LEARNING_RATE))
 
 
-def exploring(config: TrainConfig, objective: Objective, ensemble: Ensemble, round_number: int) -> Curious:
-    """What the episodes of a round maximise: the first, which has no noise either, the rewards alone, the last most of
-    all surprises. Their weight falls to nothing over the run.
+def exploring(
+    config: TrainConfig, objective: Objective, ensemble: Ensemble, round_number: int, episodes: slice
+) -> Curious:
+    """What those ``episodes`` of a round maximise: its first, which has no noise either, the rewards alone, its last
+    most of all surprises. Their weight falls to nothing over the run.
     """
     most = config.explore * (1 - round_number / config.rounds)
-    return Curious(objective, ensemble.surprise, torch.linspace(0, most, config.episodes))
+    return Curious(objective, ensemble.surprise, torch.linspace(0, most, config.episodes)[episodes])

@@ -13,8 +13,9 @@ from experiments.config import ActorConfig, TrainConfig
 from experiments.policies import build_agent
 from experiments.seeds import torch_generator
 from planners.actor_critic.agent import ActorCritic
+from planners.actor_critic.filtered_episodes import FilteredEpisodes, draw
 from planners.actor_critic.soft_agent import SoftActorCritic
-from planners.actor_critic.soft_update import SoftOptimizers, SoftSettings, soft_update, transitions
+from planners.actor_critic.soft_update import SoftOptimizers, SoftSettings, Transitions, soft_update, transitions
 from planners.actor_critic.update import Optimizers, Settings, update
 from planners.objective import LearnedReward
 from worldmodel.interface import Sizes, State, WorldModel
@@ -67,7 +68,9 @@ def settings(config: ActorConfig) -> Settings:
 
 @dataclass
 class SoftLearner:
-    """Soft actor-critic, learning from the steps of the windows (`planners.actor_critic.soft_update`)."""
+    """Soft actor-critic, learning from steps that were taken (`planners.actor_critic.soft_update`): those of the
+    windows, beside the model, or those of whole episodes, in a finished one.
+    """
 
     config: ActorConfig
     module: SoftActorCritic
@@ -80,7 +83,16 @@ class SoftLearner:
 
     def learn(self, model: WorldModel, batch: Batch, states: State) -> dict[str, Tensor]:
         usable = batch.valid & ~batch.is_first
-        steps = transitions(states, batch.action, batch.reward, batch.terminated, usable)
+        return self.improve(
+            transitions(states, batch.action, batch.reward, batch.terminated, usable, self.config.discount)
+        )
+
+    def teach(self, episodes: FilteredEpisodes) -> dict[str, Tensor]:
+        """One update on ``config.starts`` steps of the episodes; numbers for the log."""
+        config = self.config
+        return self.improve(draw(episodes, config.starts, config.steps, config.discount, self.generator))
+
+    def improve(self, steps: Transitions) -> dict[str, Tensor]:
         settings = SoftSettings(**{name: getattr(self.config, name) for name in SoftSettings._fields})
         return soft_update(self.module, self.parts, steps, self.generator, settings)
 

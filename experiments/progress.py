@@ -16,7 +16,7 @@ SHOWN = (*MODEL, "imagined_return", "critic_error", "actor_entropy", "temperatur
 
 
 class TrainingProgress:
-    """Implements `experiments.train.Progress`; use as a context manager.
+    """Implements `experiments.training.Progress`; use as a context manager.
 
     done: updates done before this process started, so that speed and time left are of this process.
     """
@@ -25,7 +25,7 @@ class TrainingProgress:
         self._config, self._total = config, updates_before(config, config.rounds)
         self._first, self._updates, self._started = done, done, time.monotonic()
         self._losses: dict[str, float] = {}
-        self._episodes, self._returns = 0, list[float]()
+        self._episodes, self._returns, self._lesson = 0, list[float](), ""
         self._line = LiveLine(console, self._total, lambda: (self._updates, self.line()))
 
     def __enter__(self) -> TrainingProgress:
@@ -36,7 +36,7 @@ class TrainingProgress:
         self._line.__exit__(*error)
 
     def updated(self, updates: int, losses: dict[str, float]) -> None:
-        self._updates, self._losses = updates, losses
+        self._updates, self._losses, self._lesson = updates, losses, ""
         self._line.tell(updates, self.line())
 
     def collected(self, episodes: int, returns: list[float]) -> None:
@@ -47,10 +47,17 @@ class TrainingProgress:
         else:
             self._line.print(f"collected: {episodes} episodes, {self.mean_return()} of the last {len(returns)}")
 
+    def taught(self, done: int, total: int, numbers: dict[str, float]) -> None:
+        """The agent, in a finished model."""
+        self._lesson = f"agent {done}/{total} {said(numbers)}"
+        if self._line.live:
+            self._line.show(self._updates, self.line())
+        elif done == total:
+            self._line.print(f"lesson: {self._lesson}")
+
     def tested(self, losses: dict[str, float]) -> None:
         """On the test episodes of an offline run."""
-        said = "held out: " + " ".join(f"{name} {losses[name]:.4g}" for name in SHOWN if name in losses)
-        self._line.print(said)
+        self._line.print(f"held out: {said(losses)}")
 
     def line(self) -> str:
         """E.g. ``round 3/12 · update 700/3000 · loss 912 … · return 41.3 · 9.1 updates/s · 4659 frames/s · 4:13 left``.
@@ -61,7 +68,7 @@ class TrainingProgress:
         rounds = self._config.rounds
         number = next((n for n in range(1, rounds) if self._updates <= updates_before(self._config, n)), rounds)
         parts = [f"round {number}/{rounds}", f"update {self._updates}/{self._total}"]
-        parts += [" ".join(f"{name} {self._losses[name]:.4g}" for name in SHOWN if name in self._losses)]
+        parts += [self._lesson or said(self._losses)]
         parts += [self.mean_return()] if self._returns else []
         if speed:
             parts += [f"{speed:.1f} updates/s", f"{speed * self._config.batch * self._config.length:.0f} frames/s"]
@@ -70,6 +77,10 @@ class TrainingProgress:
 
     def mean_return(self) -> str:
         return f"return {sum(self._returns) / len(self._returns):.1f}"
+
+
+def said(numbers: dict[str, float]) -> str:
+    return " ".join(f"{name} {numbers[name]:.4g}" for name in SHOWN if name in numbers)
 
 
 def clock(seconds: float) -> str:

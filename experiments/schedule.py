@@ -8,13 +8,17 @@ from torch.optim import Optimizer
 
 from experiments.config import TrainConfig
 
+LEAST_SHARE = 1 / 3  # of the updates of the last round that begins afresh
+
 
 def round_updates(config: TrainConfig, number: int) -> int:
-    """Updates of round ``number``, from 0; where it begins afresh in proportion to the episodes there are by then."""
+    """Updates of round ``number``, from 0; where it begins afresh in proportion to the episodes there are by then, but no
+    fewer than a third of the last round's.
+    """
     if not config.afresh:
         return config.updates
     episodes, last = (config.seed_episodes + played * config.episodes for played in (number, config.rounds - 1))
-    return max(1, round(config.updates * episodes / last))
+    return max(1, round(config.updates * max(LEAST_SHARE, episodes / last)))
 
 
 def updates_before(config: TrainConfig, number: int) -> int:

@@ -9,7 +9,8 @@ import torch
 from experiments import run_folder
 from experiments.config import TrainConfig
 from experiments.schedule import updates_before
-from experiments.train import Training, begin, resume
+from experiments.train import begin, resume
+from experiments.training import Training
 
 
 def start(config: TrainConfig, folder: Path, where: torch.device) -> Training:

@@ -20,7 +20,7 @@ from experiments.config import TrainConfig, to_json
 from experiments.errors import UserError
 from experiments.metrics import read
 from experiments.report.show_run import held_out_episodes, observe
-from experiments.train import Training
+from experiments.training import Training
 from experiments.unseen import kept_back
 from experiments.video import video
 from worldmodel.episode import Episode
@@ -42,7 +42,7 @@ def require() -> None:
 
 
 class TensorBoardLog:
-    """Implements `experiments.train.Tracker`; use as a context manager.
+    """Implements `experiments.training.Tracker`; use as a context manager.
 
     Starts after the last checkpoint of the run in ``folder``, ``updates`` in; a log that begins there is given the
     lines of `metrics.jsonl` so far.

@@ -11,114 +11,35 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from experiments import environment
 from experiments.collector import Collector, InlineCollector, ProcessCollector
-from experiments.config import TrainConfig, planner_collects, to_json
+from experiments.config import TrainConfig, in_turns, planner_collects
 from experiments.data_source import shapes, stored_replay
-from experiments.explorer import Explorer, make_explorer
 from experiments.held_out import held_out_losses
 from experiments.imagination_gap import Gap, imagination_gap
-from experiments.learner import Learner, due, make_learner
+from experiments.learner import due
+from experiments.lessons import collect_in_turns, first_lesson
 from experiments.metrics import Metrics
 from experiments.planning import has_tail
-from experiments.schedule import cosine, round_updates, updates_before
-from experiments.seeds import numpy_generator, stream, torch_generator, training_seed
+from experiments.schedule import cosine, round_updates
+from experiments.seeds import stream, torch_generator, training_seed
+from experiments.training import Progress, Training, add_episodes, assemble, returns_of, save, set_out
 from planners.episode import Run, run_episode
 from planners.random_policy import RandomPolicy
 from worldmodel import checkpoint
-from worldmodel.averaging import WeightAverage
-from worldmodel.build import build
 from worldmodel.episode import Episode
-from worldmodel.first_latents import standardize
 from worldmodel.fit import update
-from worldmodel.images import to_model
 from worldmodel.interface import State
-from worldmodel.likelihoods import OwnUnits
-from worldmodel.muon import Muon
 from worldmodel.replay import Batch, Replay
-from worldmodel.sequence_vae import SequenceVAE
 from worldmodel.shifts import shifted
 
-FIRST_WINDOWS = 64  # that the first latents are standardized on
 LOG_EVERY = 50  # updates between two lines of metrics; there is one at the end of each round too
-
-
-class Progress(Protocol):
-    """Who is told how the run goes."""
-
-    def updated(self, updates: int, losses: dict[str, float]) -> None: ...
-    def collected(self, episodes: int, returns: list[float]) -> None: ...
-    def tested(self, losses: dict[str, float]) -> None: ...
-
-
-class Tracker(Protocol):
-    """Who else keeps a record, beside `metrics.jsonl`, which is the one that counts."""
-
-    def logged(self, updates: int, values: dict[str, Any]) -> None:
-        """What a line of `metrics.jsonl` says."""
-        ...
-
-    def completed(self, training: Training, unseen: list[Episode]) -> None:
-        """A round is over and stored. unseen: the episodes that it collected, which nothing was learned from
-        yet, unless the round began afresh.
-        """
-        ...
-
-
-@dataclass
-class Training:
-    """All that changes during a run. Outside of `fit` the model has the averaged weights."""
-
-    config: TrainConfig
-    folder: Path
-    model: SequenceVAE
-    optimizer: torch.optim.Optimizer
-    average: WeightAverage
-    replay: Replay
-    noise: torch.Generator
-    batches: np.random.Generator
-    learner: Learner | None = None
-    explorer: Explorer | None = None
-    round: int = 0
-    updates: int = 0
-    seconds: float = 0.0
-    tracker: Tracker | None = None
-
-    def log(self, **values: Any) -> None:
-        Metrics(self.folder / "metrics.jsonl").write(self.updates, **values)
-        if self.tracker:
-            self.tracker.logged(self.updates, values)
-
-    @property
-    def done(self) -> float:
-        """Share of the updates with these weights, from 0 to 1."""
-        first = updates_before(self.config, self.round) if self.config.afresh else 0
-        last = updates_before(self.config, self.round + 1 if self.config.afresh else self.config.rounds)
-        return (self.updates - first) / max(1, last - first)
-
-    @property
-    def generators(self) -> dict[str, torch.Generator | np.random.Generator]:
-        own: dict[str, torch.Generator | np.random.Generator] = {"noise": self.noise, "batches": self.batches}
-        return own | ({"agent": self.learner.generator} if self.learner else {})
-
-    @property
-    def optimizers(self) -> dict[str, checkpoint.Stateful]:
-        own: dict[str, checkpoint.Stateful] = {"model": self.optimizer, "average": self.average}
-        own |= {"ensemble": self.explorer.optimizer} if self.explorer else {}
-        return own | (dict(self.learner.optimizers) if self.learner else {})
-
-    @property
-    def beside(self) -> dict[str, torch.nn.Module]:
-        """What is learned beside the model."""
-        found: dict[str, torch.nn.Module] = {"agent": self.learner.module} if self.learner else {}
-        return found | ({"ensemble": self.explorer.module} if self.explorer else {})
 
 
 def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
@@ -131,19 +52,6 @@ def begin(config: TrainConfig, folder: Path, device: torch.device) -> Training:
     return training
 
 
-def set_out(training: Training) -> None:
-    """First weights that depend on the data, for objectives that need them (`worldmodel.first_latents`); averages begin
-    with these.
-    """
-    config, model = training.config, training.model
-    device, generator = next(model.parameters()).device, numpy_generator(config.seed, "first")
-    batch = training.replay.sample(FIRST_WINDOWS, config.length, generator)
-    standardize(model, Batch(*(field.to(device) for field in batch)))
-    if isinstance(model.likelihood, OwnUnits):
-        model.likelihood.begin_with(to_model(batch.observation.to(device), torch.float32))
-    training.average = WeightAverage(model.parameters(), config.average)
-
-
 def seed_replay(config: TrainConfig, folder: Path) -> Replay:
     """The run's own replay, with the seed episodes in it."""
     form = shapes(config)
@@ -151,27 +59,6 @@ def seed_replay(config: TrainConfig, folder: Path) -> Replay:
     for episode in seed_episodes(config):
         replay.add(episode)
     return replay
-
-
-def assemble(config: TrainConfig, folder: Path, replay: Replay, device: torch.device) -> Training:
-    """Model, optimiser and generators as they are before the first update."""
-    form = shapes(config)
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator alone
-        torch.manual_seed(int(torch_generator(config.seed, "weights").initial_seed()))
-        model = build(config.model, form.observation, form.action, form.discrete).to(device)
-    optimizer = make_optimizer(model, config)
-    average = WeightAverage(model.parameters(), config.average)
-    noise = torch_generator(config.seed, "noise", device=device.type)
-    batches, learner = numpy_generator(config.seed, "batches"), make_learner(config, model.sizes, device)
-    explorer = make_explorer(config, model.sizes, device)
-    return Training(config, folder, model, optimizer, average, replay, noise, batches, learner, explorer)
-
-
-def make_optimizer(model: SequenceVAE, config: TrainConfig) -> torch.optim.Optimizer:
-    """Of the model alone; actor and critic have Adam."""
-    if config.optimizer == "muon":
-        return Muon(model.parameters(), lr=config.learning_rate)
-    return torch.optim.Adam(model.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
 
 
 def resume(config: TrainConfig, folder: Path, device: torch.device) -> Training:
@@ -186,23 +73,6 @@ def resume(config: TrainConfig, folder: Path, device: torch.device) -> Training:
         training.replay.rewind(progress["replay_position"])
     Metrics(folder / "metrics.jsonl").cut(training.updates)
     return training
-
-
-def save(training: Training) -> None:
-    position = training.replay.position()
-    progress: dict[str, Any] = {
-        "round": training.round,
-        "updates": training.updates,
-        "seconds": training.seconds,
-        "replay_position": position,
-        "episodes": position,
-    }
-    folder, config = training.folder / "checkpoint", to_json(training.config)
-    checkpoint.save(
-        folder, training.model, training.optimizers, config, progress, training.generators, beside=training.beside
-    )
-    if not training.config.data:
-        training.replay.mark(position)
 
 
 def train(training: Training, progress: Progress, workers: int = 1) -> None:
@@ -237,14 +107,23 @@ def afresh_round(training: Training, collector: Collector, progress: Progress) -
     """Collect with the weights of the round before, fit new ones to all episodes, write a checkpoint."""
     started, runs = time.monotonic(), list[Run]()
     if training.round:
-        collector.start(training.round, {"model": training.model, **training.beside})
-        runs = collector.result()
-        add(training, runs, progress)
+        collect = collect_in_turns if in_turns(training.config) else collect_at_once
+        runs = collect(training, collector, progress)
         begin_afresh(training)
     fit(training, progress)
+    if in_turns(training.config):
+        first_lesson(training, progress)
     if runs:  # not before: lines as old as the last checkpoint outlive a stop, after which episodes are collected again
         log_returns(training, runs)
     complete(training, started, [run.episode for run in runs])
+
+
+def collect_at_once(training: Training, collector: Collector, progress: Progress) -> list[Run]:
+    """A round's episodes, with the weights of its start."""
+    collector.start(training.round, {"model": training.model, **training.beside})
+    runs = collector.result()
+    add_episodes(training, runs, progress)
+    return runs
 
 
 def begin_afresh(training: Training) -> None:
@@ -267,7 +146,7 @@ def one_round(training: Training, collector: Collector, progress: Progress) -> N
     fit(training, progress)
     runs = collector.result() if collecting else []
     if runs:
-        add(training, runs, progress)
+        add_episodes(training, runs, progress)
         log_returns(training, runs)
     complete(training, started, [run.episode for run in runs])
 
@@ -310,22 +189,12 @@ def fit(training: Training, progress: Progress) -> None:
 def learn(training: Training, batch: Batch, states: State, done: float) -> dict[str, torch.Tensor]:
     """The agent's updates that are due beside this one of the model, from the states that it just filtered."""
     found: dict[str, torch.Tensor] = {}
-    if training.learner:
+    if training.learner and not in_turns(training.config):
         for optimizer in training.learner.optimizers.values():
             cosine(optimizer, training.config, done, training.config.actor.learning_rate)
         for _ in range(due(training.updates, training.config.actor.train_ratio)):
             found = training.learner.learn(training.model, batch, states)
     return found
-
-
-def add(training: Training, runs: list[Run], progress: Progress) -> None:
-    for run in runs:
-        training.replay.add(run.episode)
-    progress.collected(training.replay.position(), returns_of(runs))
-
-
-def returns_of(runs: list[Run]) -> list[float]:
-    return [float(run.episode.reward.sum()) for run in runs]
 
 
 def log_returns(training: Training, runs: list[Run]) -> None:

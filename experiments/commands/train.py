@@ -23,7 +23,8 @@ from experiments.presets import preset
 from experiments.progress import TrainingProgress
 from experiments.schedule import updates_before
 from experiments.start import start
-from experiments.train import Training, replay_rows, train
+from experiments.train import replay_rows, train
+from experiments.training import Training
 from experiments.video import write_video
 from worldmodel.build import ModelConfig
 from worldmodel.replay import bytes_needed

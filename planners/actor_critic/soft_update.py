@@ -1,9 +1,11 @@
 """One update of latent soft actor-critic, from filtered states of the replay (SLAC: Lee 2020; Haarnoja 2018).
 
-    target       y = r + discount · (1 - terminated) · ( min_i Q'_i(z', a') - temperature · log π(a'|z') )    a' ~ π(z')
+    target       y = r + carry · ( min_i Q'_i(z', a') - temperature · log π(a'|z') )                 a' ~ π(z')
     critics      minimise  ( Q_i(z, a) - y )²                                                                  i = 1, 2
     actor        maximise  min_i Q_i(z, ã) - temperature · log π(ã|z)                                          ã ~ π(z)
     temperature  moves until the entropy of π is the target
+
+carry: the discount, and nothing after an end. r and carry may span several steps (`filtered_episodes`).
 
 SLAC's critic sees the latent and its actor features of the history; here both see the filtered latent, which is what
 planners are given.
@@ -24,22 +26,24 @@ from worldmodel.interface import State
 
 
 class Transitions(NamedTuple):
-    """Steps ``[batch, ...]``: states before and after, the action between, reward and termination on arrival."""
+    """Steps ``[batch, ...]``: states before and after, the first action between, what was earned on the way.
+
+    carry: what a value of ``after`` weighs in one of ``before``.
+    """
 
     before: State
     action: Tensor
     reward: Tensor
-    terminated: Tensor
+    carry: Tensor
     after: State
 
 
 class SoftSettings(NamedTuple):
-    """discount: per step. follow: how far the slow critics move per update. clip: largest gradient norm of each part.
+    """follow: how far the slow critics move per update. clip: largest gradient norm of each part.
 
     target_entropy: of the policy, in nats per action dimension.
     """
 
-    discount: float = 0.97
     follow: float = 0.01
     clip: float = 100.0
     target_entropy: float = -1.0
@@ -51,14 +55,17 @@ class SoftOptimizers(NamedTuple):
     temperature: torch.optim.Optimizer
 
 
-def transitions(states: State, action: Tensor, reward: Tensor, terminated: Tensor, usable: Tensor) -> Transitions:
-    """Steps of windows ``[batch, time, ...]`` of which row t holds a_{t-1}, r_t and terminated_t.
+def transitions(
+    states: State, action: Tensor, reward: Tensor, terminated: Tensor, usable: Tensor, discount: float
+) -> Transitions:
+    """Single steps of windows ``[batch, time, ...]`` of which row t holds a_{t-1}, r_t and terminated_t.
 
     usable ``[batch, time]``: rows that are there and not the first of an episode; others have nothing before them.
     """
     rows = usable[:, 1:]
     before, after = states.map(lambda x: x[:, :-1][rows]), states.map(lambda x: x[:, 1:][rows])
-    return Transitions(before, action[:, 1:][rows], reward[:, 1:][rows], terminated[:, 1:][rows], after)
+    carry = discount * (1 - terminated[:, 1:][rows].to(reward))
+    return Transitions(before, action[:, 1:][rows], reward[:, 1:][rows], carry, after)
 
 
 def soft_update(
@@ -74,7 +81,7 @@ def soft_update(
     """
     noise = torch.randn(2, *steps.action.shape, generator=generator, device=generator.device).to(steps.action)
     temperature = agent.log_temperature.detach().exp()
-    target = value_target(agent, steps, noise[0], temperature, settings.discount)
+    target = value_target(agent, steps, noise[0], temperature)
     values = agent.critic(steps.before, steps.action)
     critic_loss = sum((functional.mse_loss(value, target) for value in values), start=target.new_zeros(()))
     policy = agent.actor(steps.before)
@@ -98,11 +105,9 @@ def soft_update(
 
 
 @torch.no_grad()
-def value_target(
-    agent: SoftActorCritic, steps: Transitions, noise: Tensor, temperature: Tensor, discount: float
-) -> Tensor:
+def value_target(agent: SoftActorCritic, steps: Transitions, noise: Tensor, temperature: Tensor) -> Tensor:
     """y of every step, ``[batch]``."""
     policy = agent.actor(steps.after)
     action, raw = policy.sample(noise)
     soft = agent.slow.least(steps.after, action) - temperature * policy.log_prob(raw)
-    return steps.reward + discount * (1 - steps.terminated.to(soft.dtype)) * soft
+    return steps.reward + steps.carry * soft

@@ -39,7 +39,7 @@ def bandit(count: int, generator: torch.Generator) -> Transitions:
     action = torch.rand(count, 1, generator=generator) * 2 - 1
     reward = -10 * (action[:, 0] - BEST) ** 2
     before, after = states(count, generator), states(count, generator)
-    return Transitions(before, action, reward, torch.ones(count, dtype=torch.bool), after)
+    return Transitions(before, action, reward, torch.zeros(count), after)
 
 
 def test_the_temperature_reaches_its_target_entropy_and_the_policy_the_best_action() -> None:
@@ -56,9 +56,9 @@ def test_the_temperature_reaches_its_target_entropy_and_the_policy_the_best_acti
 
 def test_targets_by_hand_and_nothing_follows_an_end() -> None:
     (agent, _), generator = agent_of(), torch.Generator().manual_seed(0)
-    steps = bandit(4, generator)._replace(terminated=torch.tensor([True, False, True, False]))
+    steps = bandit(4, generator)._replace(carry=torch.tensor([0.0, 0.9, 0.0, 0.9]))
     noise = torch.randn(4, 1, generator=generator)
-    target = value_target(agent, steps, noise, torch.tensor(0.3), discount=0.9)
+    target = value_target(agent, steps, noise, torch.tensor(0.3))
     action, raw = agent.actor(steps.after).sample(noise)
     soft = torch.minimum(*agent.slow(steps.after, action)) - 0.3 * agent.actor(steps.after).log_prob(raw)
     torch.testing.assert_close(target, steps.reward + 0.9 * soft * torch.tensor([0.0, 1.0, 0.0, 1.0]))
@@ -68,10 +68,12 @@ def test_a_step_joins_neighbouring_rows_of_one_episode() -> None:
     """Row t holds the action that led there; a row that begins an episode has nothing before it."""
     time = torch.arange(4.0)[None, :, None]
     usable = torch.tensor([[True, True, False, True]])
-    steps = transitions(State(time, time + 10), time, time[..., 0], torch.zeros(1, 4, dtype=torch.bool), usable)
+    terminated = torch.tensor([[False, False, False, True]])
+    steps = transitions(State(time, time + 10), time, time[..., 0], terminated, usable, discount=0.9)
     assert steps.before.deter[:, 0].tolist() == [0, 2]
     assert steps.after.deter[:, 0].tolist() == [1, 3]
     assert steps.action[:, 0].tolist() == steps.reward.tolist() == [1, 3]
+    torch.testing.assert_close(steps.carry, torch.tensor([0.9, 0.0]))
 
 
 def test_the_value_is_the_lower_of_both_slow_critics_at_the_mode() -> None:
