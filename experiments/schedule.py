@@ -12,8 +12,8 @@ LEAST_SHARE = 1 / 3  # of the updates of the last round that begins afresh
 
 
 def round_updates(config: TrainConfig, number: int) -> int:
-    """Updates of round ``number``, from 0; where it begins afresh in proportion to the episodes there are by then, but no
-    fewer than a third of the last round's.
+    """Updates of round ``number``, from 0; where it begins afresh in proportion to the episodes there are by then, but
+    no fewer than a third of the last round's.
     """
     if not config.afresh:
         return config.updates
