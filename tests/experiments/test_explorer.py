@@ -31,7 +31,9 @@ def no_videos(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_first_of_a_round_does_not_explore_the_last_does_and_the_end_of_a_run_least() -> None:
     toy, config = point_mass(), replace(PRESETS["tiny"], explore=0.8, rounds=10, episodes=3)
-    weights = [exploring(config, LearnedReward(toy), Ensemble(toy.sizes), number, slice(None)).weight for number in (0, 5, 9)]
+    weights = [
+        exploring(config, LearnedReward(toy), Ensemble(toy.sizes), number, slice(None)).weight for number in (0, 5, 9)
+    ]
     torch.testing.assert_close(torch.stack(weights), torch.tensor([[0, 0.4, 0.8], [0, 0.2, 0.4], [0, 0.04, 0.08]]))
 
 
