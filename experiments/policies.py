@@ -60,9 +60,9 @@ def policies_of(agent: Agent, config: ActorConfig) -> Policies:
     return Policies(agent.actor, critic, discount=config.discount)
 
 
-def save(run: Path, folder: str, module: nn.Module, config: ActorConfig) -> None:
-    """Keep ``module`` in the folder ``folder`` of a run, with the fingerprint of the run's model."""
-    content = {"config": asdict(config), "model": fingerprint(run)}
+def save(run: Path, folder: str, module: nn.Module, config: ActorConfig, kind: str = "actor-critic") -> None:
+    """Keep ``module``, of an agent of that kind, in the folder ``folder`` of a run, with the fingerprint of its model."""
+    content = {"config": asdict(config), "kind": kind, "model": fingerprint(run)}
     checkpoint.save(run / folder, module, {}, content, {}, {}, keep=1)
 
 
@@ -70,20 +70,21 @@ def load(run: Path, config: TrainConfig, sizes: Sizes, device: torch.device) -> 
     """All that the run has learned, ready to be used. Raises UserError for parts that belong to another model."""
     found = NO_POLICIES
     if (run / IMAGINED).exists():
-        numbers = stored_config(run, IMAGINED)
-        agent = ready(run / IMAGINED, build_agent(numbers, sizes), device)
+        numbers, kind = stored_config(run, IMAGINED)
+        agent = ready(run / IMAGINED, build_agent(numbers, sizes, kind), device)
         found = policies_of(agent, numbers)
     elif config.agent != "planner":
         agent = ready(run / "checkpoint", build_agent(config.actor, sizes, config.agent), device, "agent")
         found = policies_of(agent, config.actor)
     if (run / DISTILLED).exists():
-        numbers = stored_config(run, DISTILLED)
-        copied = ready(run / DISTILLED, build_agent(numbers, sizes).actor, device)
+        numbers, kind = stored_config(run, DISTILLED)
+        copied = ready(run / DISTILLED, build_agent(numbers, sizes, kind).actor, device)
         found = Policies(found.actor, found.critic, copied, found.discount)
     return found
 
 
-def stored_config(run: Path, folder: str) -> ActorConfig:
+def stored_config(run: Path, folder: str) -> tuple[ActorConfig, str]:
+    """And the agent's kind. Raises UserError."""
     stored: dict[str, Any] = checkpoint.load_config(run / folder)
     if stored["model"] != fingerprint(run):
         raise UserError(
@@ -91,7 +92,7 @@ def stored_config(run: Path, folder: str) -> ActorConfig:
             f"or before the run went on. Learn it again (`worldmodel imagine {run}`, `worldmodel distil {run}`) or "
             "delete that folder."
         )
-    return ActorConfig(**stored["config"])
+    return ActorConfig(**stored["config"]), stored["kind"]
 
 
 def ready(folder: Path, module: Module, device: torch.device, name: str = "model") -> Module:

@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import tyro
 from torch import Tensor
 
 from experiments import check_config, policies, run_folder
-from experiments.beliefs import replayed_beliefs
+from experiments.beliefs import filtered_episodes, replayed_beliefs
 from experiments.commands.leading import leading, wants_help
 from experiments.config import ActorConfig
-from experiments.learner import ImaginationLearner, imagination_learner
+from experiments.data_source import stored_replay
+from experiments.errors import UserError
+from experiments.learner import ImaginationLearner, SoftLearner, imagination_learner, soft_learner
 from experiments.schedule import half_cosine
 from experiments.seeds import numpy_generator
-from worldmodel.interface import State, WorldModel
 
 LINES = 10  # of progress
+SHOWN = ("imagined_return", "imagined_reward", "critic_error", "critic_value", "actor_entropy", "temperature")
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Learn an actor and its critic in imagination, without touching the model or any environment.
+    """Learn an actor and its critic in the model of a run, without touching the model or any environment.
 
     Kept in RUN/imagined. Then there are the planners actor, cem+value, icem+policy and so on for that run.
     """
 
     run: tyro.conf.Positional[Path]
     """Run folder, as `worldmodel train` wrote it."""
+    agent: Literal["actor-critic", "slac"] = "actor-critic"
+    """actor-critic: from what the model imagines. slac: softly, from the steps of the run's episodes as the model filters
+    them, which hold no false hopes; with fewer of them than a few dozen, it knows too little."""
     updates: int = 4000
     """Gradient steps."""
     beliefs: int = 20000
-    """Filtered states of the run's episodes that imagination starts from."""
+    """Filtered states of the run's episodes that imagination starts from (not slac)."""
     seed: int = 0
     """Decides everything random."""
     actor: Annotated[ActorConfig, tyro.conf.arg(name="")] = field(default_factory=ActorConfig)
@@ -51,37 +58,53 @@ def run(argv: list[str]) -> None:
         check_config.require(getattr(arguments, name) >= 1, name, "at least 1", getattr(arguments, name))
     torch.set_num_threads(1)
     learner = learn(arguments)
-    policies.save(arguments.run, policies.IMAGINED, learner.module, arguments.actor)
+    policies.save(arguments.run, policies.IMAGINED, learner.module, arguments.actor, arguments.agent)
     print(f"wrote {arguments.run / policies.IMAGINED}")
     print(f"next: worldmodel evaluate {arguments.run} --planner actor, or cem+value, icem+policy")
 
 
-def learn(arguments: Arguments) -> ImaginationLearner:
+def learn(arguments: Arguments) -> ImaginationLearner | SoftLearner:
+    learner, update = (softly if arguments.agent == "slac" else in_imagination)(arguments)
+    improve(learner, update, arguments.updates)
+    return learner
+
+
+def in_imagination(arguments: Arguments) -> tuple[ImaginationLearner, Callable[[], dict[str, Tensor]]]:
+    """The learner before its first update, and one update."""
     config, model = run_folder.load_model(arguments.run, torch.device("cpu"))
     rng = numpy_generator(arguments.seed, "beliefs")
     states = replayed_beliefs(model, arguments.run, config, arguments.beliefs, rng)
     print(f"{len(states.stoch)} beliefs from {arguments.run}")
     learner = imagination_learner(arguments.actor, arguments.seed, model.sizes, torch.device("cpu"))
-    imagine(learner, model, states, arguments.updates)
-    return learner
+    return learner, partial(learner.imagine, model, states)
 
 
-def imagine(learner: ImaginationLearner, model: WorldModel, states: State, updates: int) -> None:
-    """``updates`` from random ones of ``states [rows, latent]``; the learning rate falls to a twentieth."""
+def softly(arguments: Arguments) -> tuple[SoftLearner, Callable[[], dict[str, Tensor]]]:
+    """The same from the steps of episodes. Raises UserError."""
+    config, model = run_folder.load_model(arguments.run, torch.device("cpu"))
+    learner = soft_learner(arguments.actor, arguments.seed, model.sizes, torch.device("cpu"))
+    replay = stored_replay(config, arguments.run)
+    if replay.count("train") == 0:
+        raise UserError(
+            f"An agent learns from the steps of a run's episodes; {arguments.run} has none. Train it first."
+        )
+    episodes = filtered_episodes(model, replay.episodes("train"))
+    print(f"{replay.count('train')} episodes, {int((episodes.left > 0).sum())} steps from {arguments.run}")
+    return learner, partial(learner.teach, episodes)
+
+
+def improve(learner: ImaginationLearner | SoftLearner, update: Callable[[], dict[str, Tensor]], updates: int) -> None:
+    """``updates`` of the learner; its learning rate falls to a twentieth."""
     started, every = time.monotonic(), max(1, updates // LINES)
     for number in range(updates):
         rate = learner.config.learning_rate * (0.05 + 0.95 * half_cosine(number / updates))
-        for optimizer in learner.parts:
+        for optimizer in learner.optimizers.values():
             optimizer.param_groups[0]["lr"] = rate
-        found = learner.imagine(model, states)
+        found = update()
         if (number + 1) % every == 0 or number + 1 == updates:
             print(line(number + 1, updates, found, time.monotonic() - started), flush=True)
 
 
 def line(done: int, updates: int, found: dict[str, Tensor], seconds: float) -> str:
-    shown = ("imagined_return", "imagined_reward", "critic_error", "actor_entropy")
-    return " · ".join(
-        [f"update {done}/{updates}"]
-        + [f"{name.replace('_', ' ')} {float(found[name]):.3g}" for name in shown]
-        + [f"{done / seconds:.0f} updates/s"]
-    )
+    numbers = [f"{name.replace('_', ' ')} {float(found[name]):.3g}" for name in SHOWN if name in found]
+    return " · ".join([f"update {done}/{updates}", *numbers, f"{done / seconds:.0f} updates/s"])

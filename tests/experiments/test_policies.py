@@ -84,6 +84,35 @@ def test_an_agent_trained_with_the_model_is_found_in_the_checkpoint(tmp_path: Pa
     assert evaluated(run, "cem+value") == 0
 
 
+def test_a_soft_agent_learns_from_the_steps_of_a_finished_run(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    options = [
+        "--agent",
+        "slac",
+        "--updates",
+        "5",
+        "--hidden",
+        "8",
+        "--starts",
+        "16",
+        "--steps",
+        "3",
+        "--discount",
+        "0.9",
+    ]
+    assert main(["imagine", str(run), *options]) == 0
+    assert "6 episodes, 600 steps" in capsys.readouterr().out
+    config, model = run_folder.load_model(run, torch.device("cpu"))
+    found = policies.load(run, config, model.sizes, torch.device("cpu"))
+    assert found.discount == 0.9
+    for planner in ("actor", "cem+value"):
+        assert evaluated(run, planner) == 0
+    assert main(["imagine", str(run), "--updates", "1", *SMALL]) == 0  # the last that was learned counts
+    assert policies.load(run, config, model.sizes, torch.device("cpu")).discount == 0.97
+
+
 def test_what_was_not_learned_is_said(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for planner, advice in (("actor", "worldmodel imagine"), ("distilled", "worldmodel distil")):
         assert evaluated(tiny_run, planner) == 2
