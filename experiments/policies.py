@@ -61,7 +61,7 @@ def policies_of(agent: Agent, config: ActorConfig) -> Policies:
 
 
 def save(run: Path, folder: str, module: nn.Module, config: ActorConfig, kind: str = "actor-critic") -> None:
-    """Keep ``module``, of an agent of that kind, in the folder ``folder`` of a run, with the fingerprint of its model."""
+    """Keep ``module``, an agent of that kind, in the folder ``folder`` of a run, with the fingerprint of its model."""
     content = {"config": asdict(config), "kind": kind, "model": fingerprint(run)}
     checkpoint.save(run / folder, module, {}, content, {}, {}, keep=1)
 

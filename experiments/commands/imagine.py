@@ -37,8 +37,8 @@ class Arguments:
     run: tyro.conf.Positional[Path]
     """Run folder, as `worldmodel train` wrote it."""
     agent: Literal["actor-critic", "slac"] = "actor-critic"
-    """actor-critic: from what the model imagines. slac: softly, from the steps of the run's episodes as the model filters
-    them, which hold no false hopes; with fewer of them than a few dozen, it knows too little."""
+    """actor-critic: from what the model imagines. slac: softly, from the steps of the run's episodes as the model
+    filters them, in which nothing is paid that was not."""
     updates: int = 4000
     """Gradient steps."""
     beliefs: int = 20000
