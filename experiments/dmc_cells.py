@@ -31,18 +31,18 @@ EPISODE_FRAMES = 1000  # control steps of an episode in every task of the suite
 RANDOM_SHARE, MOST_RANDOM_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
 REWARD_STD = 0.05  # per frame of the action repeat
 ACTOR = ActorConfig(starts=256, discount=0.99, follow=0.02)  # softly, in turns: proposals and a value for iCEM
-HORIZON = 8  # of iCEM where a value follows
 
 
 @dataclass(frozen=True)
 class Domain:
     """What a domain of the suite has of its own; see docs/pixel-control.md.
 
-    colour: of iCEM's noise (Pinneri 2020, table S4). paid, explore: `TrainConfig`'s. own_units: whether pixels are in
+    colour: of iCEM's noise (Pinneri 2020, table S4). horizon: of iCEM that a value follows. paid, explore: `TrainConfig`'s. own_units: whether pixels are in
     units of their own deviation, with a deviation of 0.35 of these.
     """
 
     colour: float = 2.5
+    horizon: int = 8
     paid: float = 0.0
     explore: float = 0.0
     own_units: bool = False
@@ -52,7 +52,7 @@ DOMAINS = {
     "cartpole": Domain(colour=0.25),
     "cheetah": Domain(colour=0.25),
     "finger": Domain(paid=0.5),  # random actions are seldom paid
-    "ball_in_cup": Domain(paid=0.5, explore=0.3, own_units=True),  # and the ball is small
+    "ball_in_cup": Domain(horizon=4, paid=0.5, explore=0.3, own_units=True),  # false hopes, and the ball is small
 }
 
 
@@ -82,7 +82,7 @@ class Cell:
             model = replace(model, likelihood="own-units", image_std=0.35)
         seed_episodes, rounds, episodes = schedule(self.frames, base.rounds)
         collect, planner = (
-            replace(one, name="icem+policy+value", horizon=HORIZON, colour=domain.colour)
+            replace(one, name="icem+policy+value", horizon=domain.horizon, colour=domain.colour)
             for one in (base.collect, base.planner)
         )
         if self.planner:
