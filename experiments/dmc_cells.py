@@ -37,8 +37,8 @@ ACTOR = ActorConfig(starts=256, discount=0.99, follow=0.02)  # softly, in turns:
 class Domain:
     """What a domain of the suite has of its own; see docs/pixel-control.md.
 
-    colour: of iCEM's noise (Pinneri 2020, table S4). horizon: of iCEM that a value follows. paid, explore: `TrainConfig`'s. own_units: whether pixels are in
-    units of their own deviation, with a deviation of 0.35 of these.
+    colour: of iCEM's noise (Pinneri 2020, table S4). horizon: of iCEM that a value follows. paid, explore:
+    `TrainConfig`'s. own_units: whether pixels are in units of their own deviation, with a deviation of 0.35 of these.
     """
 
     colour: float = 2.5

@@ -172,13 +172,15 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     learned = {"agent": slow.agent, "actor": slow.actor, "collect": slow.collect, "planner": slow.planner}
     preset = replace(PRESETS["dmc"], env=slow.env)  # that of the benchmark's first task, but for actor and critic
     assert slow == replace(preset, **learned)
-    assert slow.collect == replace(preset.collect, name=slow.collect.name)
+    assert slow.collect == replace(preset.collect, name=slow.collect.name, horizon=8)
+    assert cup.planner.horizon == cup.collect.horizon == 4
 
 
 def test_an_actor_is_learned_where_the_planner_asks_it(tmp_path: Path) -> None:
     agents = {name: Cell(tmp_path, "finger-spin", 0, 100_000, planner=name).config.agent for name in (None, "icem")}
-    assert agents == {None: "actor-critic", "icem": "planner"}
-    assert Cell(tmp_path, "finger-spin", 0, 100_000, planner="cem+value").config.agent == "actor-critic"
+    assert agents == {None: "slac", "icem": "planner"}
+    assert Cell(tmp_path, "finger-spin", 0, 100_000, planner="cem+value").config.agent == "slac"
+    assert [Cell(tmp_path, "finger-spin", 0, n).config.actor.turn for n in (100_000, 50_000)] == [2, 1]
 
 
 def test_published_rows_are_whole_and_the_line_to_beat_is_known() -> None:
