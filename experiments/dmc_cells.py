@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from experiments import environment, metrics, provenance, run_folder
-from experiments.config import ActorConfig, PlannerConfig, TrainConfig, to_json
+from experiments.config import PlannerConfig, TrainConfig, to_json
 from experiments.device import choose
 from experiments.errors import UserError
 from experiments.evaluate import evaluate
@@ -30,7 +30,6 @@ from worldmodel.durable import write_whole
 EPISODE_FRAMES = 1000  # control steps of an episode in every task of the suite
 RANDOM_SHARE, MOST_RANDOM_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
 REWARD_STD = 0.05  # per frame of the action repeat
-ACTOR = ActorConfig(starts=256, discount=0.99, follow=0.02)  # softly, in turns: proposals and a value for iCEM
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,7 @@ class Cell:
         )
         if self.planner:
             collect = planner = choose_planner(self.planner, planner)
+        learned = is_learned(planner.name)
         return replace(
             base,
             env=name,
@@ -98,8 +98,8 @@ class Cell:
             paid=domain.paid,
             explore=domain.explore,
             model=model,
-            agent="slac" if is_learned(planner.name) else "planner",
-            actor=replace(ACTOR, turn=1 + (episodes % 2 == 0)),
+            agent="slac" if learned else "planner",
+            actor=replace(base.actor, turn=(2 if episodes % 2 == 0 else 1) if learned else 0),
             collect=collect,
             planner=planner,
         )

@@ -38,6 +38,7 @@ PRESETS = {
         ),
         collect=PlannerConfig("icem", 16, candidates=48, iterations=3, elites=8, colour=0.25),
         planner=PlannerConfig("icem", 16, candidates=64, iterations=4, elites=8, colour=0.25),
+        actor=ActorConfig(starts=256, discount=0.99, follow=0.02),  # for --agent slac
     ),
     "tiny": TrainConfig(  # learns nothing; shows in seconds that everything runs
         env="pendulum",
@@ -50,7 +51,7 @@ PRESETS = {
         model=ModelConfig(deter=16, stoch=4, hidden=16, width=8, open_loop_steps=3, open_loop_images=2),
         collect=PlannerConfig("cem", 3, candidates=8, iterations=2, elites=2),
         planner=PlannerConfig("cem", 5, candidates=8, iterations=2, elites=2),
-        actor=ActorConfig(hidden=16, horizon=3, starts=4),
+        actor=ActorConfig(hidden=16, horizon=3, starts=4, first_lesson=4, lesson=2),
     ),
 }
 
