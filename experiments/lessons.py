@@ -10,13 +10,12 @@ from experiments.beliefs import filtered_episodes
 from experiments.collector import Collector
 from experiments.config import turns
 from experiments.learner import SoftLearner
-from experiments.schedule import half_cosine
+from experiments.schedule import falling
 from experiments.training import Progress, Training, add_episodes
 from planners.actor_critic.filtered_episodes import FilteredEpisodes, join
 from planners.episode import Run
 
 TOLD_EVERY = 500  # updates
-LEAST_RATE = 0.05  # of the learning rate, at the end of a model's first lesson
 
 
 def first_lesson(training: Training, progress: Progress) -> None:
@@ -44,14 +43,12 @@ def collect_in_turns(training: Training, collector: Collector, progress: Progres
 def teach(
     training: Training, episodes: FilteredEpisodes, updates: int, progress: Progress, falls: bool = False
 ) -> dict[str, float]:
-    """Returns numbers of the last update, for the log. falls: whether the learning rate does, by half a cosine to a
-    twentieth.
-    """
+    """Returns numbers of the last update, for the log. falls: whether the learning rate does."""
     learner = training.learner
     assert isinstance(learner, SoftLearner)
     numbers = dict[str, float]()
     for done in range(1, updates + 1):
-        share = LEAST_RATE + (1 - LEAST_RATE) * half_cosine((done - 1) / updates) if falls else 1.0
+        share = falling((done - 1) / updates) if falls else 1.0
         for optimizer in learner.parts:
             optimizer.param_groups[0]["lr"] = share * training.config.actor.learning_rate
         found = learner.teach(episodes)

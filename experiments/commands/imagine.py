@@ -20,7 +20,7 @@ from experiments.config import ActorConfig
 from experiments.data_source import stored_replay
 from experiments.errors import UserError
 from experiments.learner import ImaginationLearner, SoftLearner, imagination_learner, soft_learner
-from experiments.schedule import half_cosine
+from experiments.schedule import falling
 from experiments.seeds import numpy_generator
 
 LINES = 10  # of progress
@@ -97,7 +97,7 @@ def improve(learner: ImaginationLearner | SoftLearner, update: Callable[[], dict
     """``updates`` of the learner; its learning rate falls to a twentieth."""
     started, every = time.monotonic(), max(1, updates // LINES)
     for number in range(updates):
-        rate = learner.config.learning_rate * (0.05 + 0.95 * half_cosine(number / updates))
+        rate = learner.config.learning_rate * falling(number / updates)
         for optimizer in learner.optimizers.values():
             optimizer.param_groups[0]["lr"] = rate
         found = update()
