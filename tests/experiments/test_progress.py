@@ -56,6 +56,25 @@ def test_a_terminal_gets_one_live_line(ticking: list[float]) -> None:
     assert plain.count("\n") <= 2
 
 
+def lesson(console: Console) -> None:
+    with TrainingProgress(CONFIG, 50, console) as told:
+        told.taught(500, 1000, {"critic_error": 2.5, "critic_gradient_norm": 7.0})
+        told.taught(1000, 1000, {"critic_error": 1.5, "critic_gradient_norm": 7.0})
+
+
+def test_a_lesson_is_a_plain_line_at_its_end(ticking: list[float]) -> None:
+    file = io.StringIO()
+    lesson(Console(file=file))
+    assert file.getvalue().splitlines() == ["lesson: agent 1000/1000 critic_error 1.5"]
+
+
+def test_a_lesson_goes_on_in_the_live_line(ticking: list[float]) -> None:
+    file = io.StringIO()
+    lesson(Console(file=file, force_terminal=True, width=160))
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
+    assert "agent 1000/1000 critic_error 1.5" in plain
+
+
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.9, "0:59"), (61, "1:01"), (3600, "60:00")])
 def test_the_clock(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
