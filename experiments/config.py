@@ -86,7 +86,7 @@ class ActorConfig:
     lesson: int = 250
     """Updates of the agent per episode collected since (in turns)."""
     steps: int = 1
-    """Rewards added up before the critic's value counts (in turns)."""
+    """Rewards added up before the critic's value counts (slac, in a finished model)."""
 
 
 @dataclass(frozen=True)
