@@ -21,7 +21,7 @@ from experiments.device import choose
 from experiments.errors import UserError
 from experiments.evaluate import evaluate
 from experiments.planner_choice import choose as choose_planner
-from experiments.planning import is_learned
+from experiments.planning import has_tail, is_learned
 from experiments.presets import PRESETS
 from experiments.start import start
 from experiments.train import train
@@ -29,6 +29,7 @@ from worldmodel.durable import write_whole
 
 EPISODE_FRAMES = 1000  # control steps of an episode in every task of the suite
 RANDOM_SHARE, MOST_RANDOM_EPISODES = 10, 10  # a tenth of the episodes is random, ten at the most
+PLANNER = "icem+policy+value"  # unless another is asked for
 REWARD_STD = 0.05  # per frame of the action repeat
 
 
@@ -80,9 +81,10 @@ class Cell:
         if domain.own_units:
             model = replace(model, likelihood="own-units", image_std=0.35)
         seed_episodes, rounds, episodes = schedule(self.frames, base.rounds)
+        asked = (self.planner or PLANNER).partition(":")[0]
+        horizon = domain.horizon if has_tail(asked) else base.planner.horizon  # nothing follows: look further
         collect, planner = (
-            replace(one, name="icem+policy+value", horizon=domain.horizon, colour=domain.colour)
-            for one in (base.collect, base.planner)
+            replace(one, name=PLANNER, horizon=horizon, colour=domain.colour) for one in (base.collect, base.planner)
         )
         if self.planner:
             collect = planner = choose_planner(self.planner, planner)

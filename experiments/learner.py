@@ -97,6 +97,12 @@ class SoftLearner:
         return soft_update(self.module, self.parts, steps, self.generator, settings)
 
 
+def set_rate(learner: ImaginationLearner | SoftLearner, share: float) -> None:
+    """Of its own learning rate, for all of its parts."""
+    for optimizer in learner.optimizers.values():
+        optimizer.param_groups[0]["lr"] = share * learner.config.learning_rate
+
+
 def make_learner(config: TrainConfig, sizes: Sizes, device: torch.device) -> Learner | None:
     """The learner of the run's agent as it is before the first update; None where a planner is all there is."""
     if config.agent == "planner":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from experiments.beliefs import filtered_episodes
 from experiments.collector import Collector
 from experiments.config import turns
-from experiments.learner import SoftLearner
+from experiments.learner import SoftLearner, set_rate
 from experiments.schedule import falling
 from experiments.training import Progress, Training, add_episodes
 from planners.actor_critic.filtered_episodes import FilteredEpisodes, join
@@ -27,16 +27,16 @@ def first_lesson(training: Training, progress: Progress) -> None:
 
 def collect_in_turns(training: Training, collector: Collector, progress: Progress) -> list[Run]:
     """A round's episodes, of which each turn is played with the agent as it was when the turn began."""
-    config, runs, new = training.config, list[Run](), 0
+    config, runs, played = training.config, list[Run](), list[Run]()
     episodes = filtered_episodes(training.model, training.replay.episodes("train"))
     for turn in range(turns(config)):
         collector.start(training.round, {"model": training.model, **training.beside}, turn)
-        if new:
-            teach(training, episodes, new * config.actor.lesson, progress)
+        if played:
+            episodes = join([episodes, filtered_episodes(training.model, [run.episode for run in played])])
+            teach(training, episodes, len(played) * config.actor.lesson, progress)
         played = collector.result()
         add_episodes(training, played, progress)
-        episodes = join([episodes, filtered_episodes(training.model, [run.episode for run in played])])
-        runs, new = runs + played, len(played)
+        runs += played
     return runs
 
 
@@ -48,9 +48,7 @@ def teach(
     assert isinstance(learner, SoftLearner)
     numbers = dict[str, float]()
     for done in range(1, updates + 1):
-        share = falling((done - 1) / updates) if falls else 1.0
-        for optimizer in learner.parts:
-            optimizer.param_groups[0]["lr"] = share * training.config.actor.learning_rate
+        set_rate(learner, falling((done - 1) / updates) if falls else 1.0)
         found = learner.teach(episodes)
         if done % TOLD_EVERY == 0 or done == updates:
             numbers = {name: float(value) for name, value in found.items()}

@@ -40,8 +40,8 @@ class Arguments:
     seeds: tuple[int, ...] = (0,)
     """One run of each task with each."""
     planner: str | None = None
-    """Collects and evaluates, e.g. icem:candidates=48,iterations=3; the preset's iCEM, with proposals and value of an
-    actor and a critic that learn beside the model, if not given."""
+    """Collects and evaluates, e.g. icem:candidates=48,iterations=3; the preset's iCEM, with proposals and value of a
+    soft actor-critic that learns in turns with collecting, if not given."""
     updates: int | None = None
     """Gradient steps of the last round; those before have fewer, as fewer episodes. The preset's if not given."""
     episodes: int = 10

@@ -19,7 +19,7 @@ from experiments.commands.leading import leading, wants_help
 from experiments.config import ActorConfig
 from experiments.data_source import stored_replay
 from experiments.errors import UserError
-from experiments.learner import ImaginationLearner, SoftLearner, imagination_learner, soft_learner
+from experiments.learner import ImaginationLearner, SoftLearner, imagination_learner, set_rate, soft_learner
 from experiments.schedule import falling
 from experiments.seeds import numpy_generator
 
@@ -97,9 +97,7 @@ def improve(learner: ImaginationLearner | SoftLearner, update: Callable[[], dict
     """``updates`` of the learner; its learning rate falls to a twentieth."""
     started, every = time.monotonic(), max(1, updates // LINES)
     for number in range(updates):
-        rate = learner.config.learning_rate * falling(number / updates)
-        for optimizer in learner.optimizers.values():
-            optimizer.param_groups[0]["lr"] = rate
+        set_rate(learner, falling(number / updates))
         found = update()
         if (number + 1) % every == 0 or number + 1 == updates:
             print(line(number + 1, updates, found, time.monotonic() - started), flush=True)

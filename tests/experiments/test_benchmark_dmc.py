@@ -174,6 +174,9 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     assert slow == replace(preset, **learned)
     assert slow.collect == replace(preset.collect, name=slow.collect.name, horizon=8)
     assert cup.planner.horizon == cup.collect.horizon == 4
+    asked = {"icem": 16, "cem+value": 4, "icem:horizon=9": 9, "icem+policy": 16}
+    found = {name: Cell(tmp_path, "cup-catch", 0, 100_000, planner=name).config.collect.horizon for name in asked}
+    assert found == asked  # further, where no value follows
 
 
 def test_an_actor_is_learned_where_the_planner_asks_it(tmp_path: Path) -> None:
