@@ -13,8 +13,9 @@ import numpy as np
 from envs import graphics
 from envs.raycast import RayCaster
 
-Render = Literal["fast", "default", "rays"]
+Render = Literal["smooth", "fast", "default", "rays"]
 RENDERS: tuple[str, ...] = get_args(Render)
+SAMPLES = 4  # of a pixel, as many as MuJoCo takes itself
 
 
 class Pictures(Protocol):
@@ -25,14 +26,15 @@ class Pictures(Protocol):
 
 
 def resolve(render: str | None) -> Render:
-    """What None stands for on this machine: ``fast``, or ``rays`` where there is no graphics library.
+    """What None stands for on this machine: ``smooth``, or ``rays`` where there is no graphics library.
 
-    ``fast``: MuJoCo's renderer without shadows, reflections and anti-aliasing, some 20 times as fast in software as
-    ``default``, which leaves all as it is; ``rays``: `envs.raycast`. Pictures of the three are not to be mixed.
-    Raises ValueError for other names, and for renderers that cannot be had here.
+    ``smooth``: MuJoCo's renderer without shadows and reflections; ``fast``: without anti-aliasing either, some 20 times
+    as fast in software as ``default``, which leaves all as it is; ``rays``: `envs.raycast`, without anti-aliasing.
+    Where edges are not smooth, a thin thing's place is known half as exactly (docs/log.md). Pictures of the four are
+    not to be mixed. Raises ValueError for other names, and for renderers that cannot be had here.
     """
     if render is None:
-        return "rays" if graphics.backend() == graphics.RAYS else "fast"
+        return "rays" if graphics.backend() == graphics.RAYS else "smooth"
     if render not in RENDERS:
         raise ValueError(f"render must be one of {', '.join(RENDERS)}, but came {render!r}")
     if render != "rays" and graphics.backend() == graphics.RAYS:
@@ -44,11 +46,11 @@ def resolve(render: str | None) -> Render:
 
 
 def pictures(model: mujoco.MjModel, size: int, render: Render, camera: int = 0) -> Pictures:
-    """``fast`` sets the model's visual quality, before the first picture."""
+    """``smooth`` and ``fast`` set the model's visual quality, before the first picture."""
     if render == "rays":
         return RayCaster(model, size, camera)
-    if render == "fast":
-        simplify(model)
+    if render != "default":
+        simplify(model, SAMPLES if render == "smooth" else 0)
     return GraphicsLibrary(model, size, camera)
 
 
@@ -76,10 +78,10 @@ class GraphicsLibrary:
         _close(self._renderer)
 
 
-def simplify(model: mujoco.MjModel) -> None:
-    """The fast profile: no anti-aliasing, shadows or reflections, coarse spheres and floors."""
+def simplify(model: mujoco.MjModel, samples: int) -> None:
+    """No shadows or reflections, coarse spheres and floors; so many samples a pixel, 0 for no anti-aliasing."""
     quality = model.vis.quality
-    quality.offsamples = quality.shadowsize = 0
+    quality.offsamples, quality.shadowsize = samples, 0
     quality.numslices, quality.numstacks, quality.numquads = 8, 6, 1
     model.mat_reflectance[:] = 0
 

@@ -59,7 +59,7 @@ def is_plugin(text: str) -> bool:
 def resolve(text: str) -> str:
     """The name with all that decides what the pictures are: what is not said in ``text`` is filled in.
 
-    ``dmc:cup-catch`` becomes ``dmc:ball_in_cup-catch,render=fast,repeat=4``. Raises ValueError.
+    ``dmc:cup-catch`` becomes ``dmc:ball_in_cup-catch,render=smooth,repeat=4``. Raises ValueError.
     """
     name = parse(text)
     if name.kind != "dmc":

@@ -49,7 +49,7 @@ class Arguments:
     """1 collects in a second process while this one trains, 0 in this one; the numbers are the same."""
     data: Path | None = None
     """Learn from this data folder alone (`worldmodel collect`, `worldmodel data import`): offline, no environment."""
-    render: Literal["fast", "default", "rays"] | None = None
+    render: Literal["smooth", "fast", "default", "rays"] | None = None
     """Of dmc: tasks: fast leaves out shadows, reflections and anti-aliasing; default is the literature's pictures, some
     20 times as slow; rays needs no graphics library. Pictures of different ones cannot be mixed."""
     action_repeat: int | None = None
