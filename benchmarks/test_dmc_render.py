@@ -20,7 +20,7 @@ from envs import graphics
 from envs.dmc import DmcEnv
 
 SIX = ["cartpole-swingup", "reacher-easy", "cheetah-run", "finger-spin", "ball_in_cup-catch", "walker-walk"]
-SIZE, LEAST = 64, {"fast": 1000, "rays": 400}
+SIZE, LEAST = 64, {"fast": 1000, "smooth": 400, "rays": 400}
 
 needs_library = pytest.mark.skipif(
     os.environ.get("MUJOCO_GL", "disable") in graphics.OFF, reason="MUJOCO_GL=egl, and libegl1 libgl1, are needed"
@@ -46,7 +46,7 @@ def measure(benchmark: BenchmarkFixture, env: DmcEnv, draw: Callable[[], np.ndar
 
 
 @pytest.mark.parametrize("name", SIX)
-@pytest.mark.parametrize("render", ["rays", pytest.param("fast", marks=needs_library)])
+@pytest.mark.parametrize("render", ["rays", pytest.param("fast", marks=needs_library), pytest.param("smooth", marks=needs_library)])
 def test_ours(benchmark: BenchmarkFixture, name: str, render: str) -> None:
     env = DmcEnv(name, SIZE, render=render)
     measure(benchmark, env, env._draw, 200)

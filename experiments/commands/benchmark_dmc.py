@@ -144,7 +144,7 @@ def table(found: list[dict[str, Any]]) -> Table:
 
 
 def plain(env: str) -> str:
-    """``dmc:cartpole-swingup,render=fast,repeat=8`` -> ``cartpole-swingup``."""
+    """``dmc:cartpole-swingup,render=smooth,repeat=8`` -> ``cartpole-swingup``."""
     return env.removeprefix("dmc:").partition(",")[0]
 
 

@@ -50,8 +50,9 @@ class Arguments:
     data: Path | None = None
     """Learn from this data folder alone (`worldmodel collect`, `worldmodel data import`): offline, no environment."""
     render: Literal["smooth", "fast", "default", "rays"] | None = None
-    """Of dmc: tasks: fast leaves out shadows, reflections and anti-aliasing; default is the literature's pictures, some
-    20 times as slow; rays needs no graphics library. Pictures of different ones cannot be mixed."""
+    """Of dmc: tasks: smooth leaves out shadows and reflections; fast anti-aliasing too, twice as quick; default is the
+    literature's pictures, some 10 times as slow; rays needs no graphics library. Pictures of different ones cannot be
+    mixed. smooth, or rays where there is no graphics library, if not given."""
     action_repeat: int | None = None
     """How often dmc:, gym: and module:Class environments repeat an action; their own value if not given."""
     log: Literal["tensorboard"] | None = None

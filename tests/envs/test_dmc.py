@@ -91,7 +91,7 @@ def test_names_are_read_generously_and_the_nearest_is_named():
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"repeat": 0}, "repeat must be at least 1"), ({"render": "pretty"}, "render must be one of fast, default, rays")],
+    [({"repeat": 0}, "repeat must be at least 1"), ({"render": "pretty"}, "render must be one of smooth, fast, default, rays")],
 )
 def test_what_cannot_be_made_is_said(arguments, words):
     with pytest.raises(ValueError, match=words):
@@ -154,7 +154,7 @@ def test_a_choice_is_made_once_for_all_processes(fresh):
     assert "osmesa" in graphics.describe()
 
 
-@pytest.mark.parametrize("render", ["fast", "default"])
+@pytest.mark.parametrize("render", ["smooth", "fast", "default"])
 def test_the_graphics_library_draws_what_the_rays_meet(render):
     """In a process of its own: MuJoCo chooses its library once."""
     if not graphics.draws("egl"):
@@ -176,3 +176,26 @@ many[0].reset()
     assert ended.returncode == 0, ended.stderr
     assert float(ended.stdout) > 0.8  # of arm and target
     assert "Exception ignored" not in ended.stderr
+
+
+def test_smooth_pictures_show_a_thin_pole_as_finer_ones_do():
+    """Each of their pixels is about the mean of what it covers; one of ``fast`` is what lies at its centre."""
+    if not graphics.draws("egl"):
+        pytest.skip("no EGL here: apt-get install libegl1 libgl1")
+    script = """
+import numpy as np
+from envs.dmc import DmcEnv
+def picture(render, size):
+    env = DmcEnv("cartpole-swingup", size, render=render)
+    env.reset(seed=1)
+    with env._suite.physics.reset_context(): env._suite.physics.set_state(np.array([0, 0.7, 0, 0]))
+    return env._draw().astype(float)
+finer = picture("fast", 256).reshape(64, 4, 64, 4, 3).mean((1, 3))
+pole = finer[..., 0] > finer[..., 2] + 10
+for render in ("smooth", "fast"): print(np.square(picture(render, 64) - finer)[pole].mean())
+"""
+    environment = os.environ | {"MUJOCO_GL": "egl", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    smooth, fast = map(float, ended.stdout.split())
+    assert smooth < fast / 2
