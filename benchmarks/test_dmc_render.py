@@ -46,7 +46,9 @@ def measure(benchmark: BenchmarkFixture, env: DmcEnv, draw: Callable[[], np.ndar
 
 
 @pytest.mark.parametrize("name", SIX)
-@pytest.mark.parametrize("render", ["rays", pytest.param("fast", marks=needs_library), pytest.param("smooth", marks=needs_library)])
+@pytest.mark.parametrize(
+    "render", ["rays", pytest.param("fast", marks=needs_library), pytest.param("smooth", marks=needs_library)]
+)
 def test_ours(benchmark: BenchmarkFixture, name: str, render: str) -> None:
     env = DmcEnv(name, SIZE, render=render)
     measure(benchmark, env, env._draw, 200)

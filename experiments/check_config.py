@@ -13,7 +13,7 @@ from experiments.policies import NO_POLICIES, build_agent, policies_of
 from planners.objective import LearnedReward
 from worldmodel.build import build
 
-IN_TURNS = ("first_lesson", "lesson", "steps")
+IN_TURNS = ("first_lesson", "last_lesson", "lesson", "steps")
 AT_LEAST_ONE = ("threads", "seed_episodes", "rounds", "updates", "episodes", "envs", "batch")
 
 

@@ -82,7 +82,9 @@ class ActorConfig:
     """Episodes collected between two lessons of the agent (slac, with --afresh): it learns in the finished model of
     each round, from the steps of all episodes so far. 0: beside the model."""
     first_lesson: int = 4000
-    """Updates of the agent in each new model (in turns)."""
+    """Updates of the agent in each new model but the last (in turns)."""
+    last_lesson: int = 15_000
+    """Updates of the agent in the last model, which is evaluated (in turns)."""
     lesson: int = 250
     """Updates of the agent per episode collected since (in turns)."""
     steps: int = 1

@@ -165,6 +165,9 @@ def play_alone(cell: Cell, config: TrainConfig, folder: Path) -> dict[str, Any]:
         if folder.exists():
             write_whole(spent, json.dumps(before + time.process_time() - started).encode())
     found = evaluate(folder, config.planner, cell.episodes, where=config.device)
+    alone = None
+    if config.agent != "planner":
+        alone = evaluate(folder, choose_planner("actor", config.planner), cell.episodes, where=config.device)
     result = {
         "task": cell.task,
         "env": config.env,
@@ -175,6 +178,8 @@ def play_alone(cell: Cell, config: TrainConfig, folder: Path) -> dict[str, Any]:
         "return_low": found.return_low,
         "return_high": found.return_high,
         "returns": found.returns,
+        "actor": alone
+        and {name: getattr(alone, name) for name in ("return_mean", "return_low", "return_high", "returns")},
         "curve": curve(folder, config),
         "training_seconds": training.seconds,
         "training_cpu_seconds": json.loads(spent.read_bytes()),

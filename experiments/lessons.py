@@ -19,9 +19,11 @@ TOLD_EVERY = 500  # updates
 
 
 def first_lesson(training: Training, progress: Progress) -> None:
-    """All that the agent can learn from the episodes so far, in a new model."""
-    episodes = filtered_episodes(training.model, training.replay.episodes("train"))
-    numbers = teach(training, episodes, training.config.actor.first_lesson, progress, falls=True)
+    """What the agent can learn from the episodes so far, in a new model; in the last one it is given more time."""
+    episodes, config = filtered_episodes(training.model, training.replay.episodes("train")), training.config
+    last = training.round == config.rounds - 1
+    updates = config.actor.last_lesson if last else config.actor.first_lesson
+    numbers = teach(training, episodes, updates, progress, falls=True)
     training.log(**{f"lesson_{name}": value for name, value in numbers.items()})
 
 

@@ -51,7 +51,7 @@ PRESETS = {
         model=ModelConfig(deter=16, stoch=4, hidden=16, width=8, open_loop_steps=3, open_loop_images=2),
         collect=PlannerConfig("cem", 3, candidates=8, iterations=2, elites=2),
         planner=PlannerConfig("cem", 5, candidates=8, iterations=2, elites=2),
-        actor=ActorConfig(hidden=16, horizon=3, starts=4, first_lesson=4, lesson=2),
+        actor=ActorConfig(hidden=16, horizon=3, starts=4, first_lesson=4, last_lesson=6, lesson=2),
     ),
 }
 

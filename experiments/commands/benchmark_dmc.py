@@ -134,6 +134,8 @@ def table(found: list[dict[str, Any]]) -> Table:
         means, minutes = [one["return_mean"] for one in group], [one["cpu_seconds"] / 60 for one in group]
         rows.setdefault("ours, mean of the seeds", []).append(f"{np.mean(means):.0f}")
         rows.setdefault("lowest to highest seed", []).append(f"{min(means):.0f} to {max(means):.0f} ({len(means)})")
+        alone = [one["actor"]["return_mean"] for one in group if one["actor"]]
+        rows.setdefault("ours, the actor alone", []).append(f"{np.mean(alone):.0f}" if alone else "-")
         rows.setdefault("frames", []).append(f"{group[0]['frames']:,}")
         rows.setdefault("CPU minutes a seed", []).append(f"{np.mean(minutes):.1f}")
         for name, value in zip(COLUMNS, PUBLISHED.get(plain(group[0]["env"]), (None,) * len(COLUMNS)), strict=True):

@@ -91,7 +91,10 @@ def test_names_are_read_generously_and_the_nearest_is_named():
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"repeat": 0}, "repeat must be at least 1"), ({"render": "pretty"}, "render must be one of smooth, fast, default, rays")],
+    [
+        ({"repeat": 0}, "repeat must be at least 1"),
+        ({"render": "pretty"}, "render must be one of smooth, fast, default, rays"),
+    ],
 )
 def test_what_cannot_be_made_is_said(arguments, words):
     with pytest.raises(ValueError, match=words):

@@ -43,11 +43,14 @@ def test_frames_are_counted_with_the_action_repeat_and_the_random_ones(
     assert found["frames"] == 1000 * stored == 5000
     assert [frames for frames, _ in found["curve"]] == [3000, 4000, 5000]
     assert found["config"]["model"]["reward_std"] == pytest.approx(5.0)
-    assert len(found["returns"]) == 2
+    assert len(found["returns"]) == len(found["actor"]["returns"]) == 2
     assert found["env"] == "dmc:" + TASK
     assert 0 < found["training_cpu_seconds"] < found["cpu_seconds"]
     out = capsys.readouterr().out
     assert "267" in out  # the best that is published
+    assert f"{found['actor']['return_mean']:.0f}" in next(
+        line for line in out.splitlines() if "the actor alone" in line
+    )
     assert ElementTree.parse(tmp_path / "curves.svg").getroot().tag.endswith("svg")
 
 
@@ -60,6 +63,8 @@ def test_what_is_done_is_not_done_again_and_other_settings_are_other_cells(
         assert benchmark(tmp_path) == 0
     assert benchmark(tmp_path, "--seeds", "1", "--planner", "random-shooting:horizon=2,candidates=4") == 0
     assert len(list(tmp_path.glob("*.json"))) == 2
+    (searched,) = tmp_path.glob("*seed1*.json")
+    assert json.loads(searched.read_text())["actor"] is None
 
 
 def test_a_stopped_cell_goes_on_to_the_same_numbers(

@@ -27,6 +27,7 @@ from .stopped_run import whole_and_stopped
 SEARCH = ["--collect.name", "icem+policy+value", "--collect.candidates", "12"]
 SEARCH += ["--planner.name", "icem+policy+value", "--planner.candidates", "12"]
 AGENT = ["--agent", "slac", "--afresh", "--actor.turn", "1", "--actor.first-lesson", "6", "--actor.lesson", "3"]
+AGENT += ["--actor.last-lesson", "7"]
 TURNS = [*TINY, *AGENT, *SEARCH, "--actor.steps", "3"]
 
 
@@ -77,7 +78,7 @@ def test_lessons_are_of_all_steps_so_far(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(lessons, "teach", watched)
     words = [*TURNS, "--episodes", "3", "--out", str(tmp_path / "run")]
     assert main(words) == 0
-    assert told == [(2, 6), (3, 3), (4, 3), (5, 6), (6, 3), (7, 3), (8, 6), (9, 3), (10, 3), (11, 6)]
+    assert told == [(2, 6), (3, 3), (4, 3), (5, 6), (6, 3), (7, 3), (8, 6), (9, 3), (10, 3), (11, 7)]
 
 
 def test_what_is_evaluated_has_learned_from_every_episode_in_the_last_model(run: Path) -> None:
