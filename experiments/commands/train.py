@@ -51,7 +51,7 @@ class Arguments:
     """Learn from this data folder alone (`worldmodel collect`, `worldmodel data import`): offline, no environment."""
     render: Literal["smooth", "fast", "default", "rays"] | None = None
     """Of dmc: tasks: smooth leaves out shadows and reflections; fast anti-aliasing too, twice as quick; default is the
-    literature's pictures, some 10 times as slow; rays needs no graphics library. Pictures of different ones cannot be
+    literature's pictures, some 15 times as slow; rays needs no graphics library. Pictures of different ones cannot be
     mixed. smooth, or rays where there is no graphics library, if not given."""
     action_repeat: int | None = None
     """How often dmc:, gym: and module:Class environments repeat an action; their own value if not given."""
