@@ -157,11 +157,19 @@ def test_a_choice_is_made_once_for_all_processes(fresh):
     assert "osmesa" in graphics.describe()
 
 
-@pytest.mark.parametrize("render", ["smooth", "fast", "default"])
-def test_the_graphics_library_draws_what_the_rays_meet(render):
-    """In a process of its own: MuJoCo chooses its library once."""
+def drawn_by_egl(script):
+    """What it prints, in a process of its own: MuJoCo chooses its library once."""
     if not graphics.draws("egl"):
         pytest.skip("no EGL here: apt-get install libegl1 libgl1")
+    environment = os.environ | {"MUJOCO_GL": "egl", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("render", ["smooth", "fast", "default"])
+def test_the_graphics_library_draws_what_the_rays_meet(render):
     script = f"""
 import numpy as np
 from envs.dmc import DmcEnv
@@ -174,17 +182,11 @@ for env in many: env.reset()
 many[1].close()  # in another's context
 many[0].reset()
 """
-    environment = os.environ | {"MUJOCO_GL": "egl", "PYTHONPATH": os.pathsep.join(sys.path)}
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
-    assert float(ended.stdout) > 0.8  # of arm and target
-    assert "Exception ignored" not in ended.stderr
+    assert float(drawn_by_egl(script)) > 0.8  # of arm and target
 
 
 def test_smooth_pictures_show_a_thin_pole_as_finer_ones_do():
     """Each of their pixels is about the mean of what it covers; one of ``fast`` is what lies at its centre."""
-    if not graphics.draws("egl"):
-        pytest.skip("no EGL here: apt-get install libegl1 libgl1")
     script = """
 import numpy as np
 from envs.dmc import DmcEnv
@@ -197,8 +199,5 @@ finer = picture("fast", 256).reshape(64, 4, 64, 4, 3).mean((1, 3))
 pole = finer[..., 0] > finer[..., 2] + 10
 for render in ("smooth", "fast"): print(np.square(picture(render, 64) - finer)[pole].mean())
 """
-    environment = os.environ | {"MUJOCO_GL": "egl", "PYTHONPATH": os.pathsep.join(sys.path)}
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
-    smooth, fast = map(float, ended.stdout.split())
+    smooth, fast = map(float, drawn_by_egl(script).split())
     assert smooth < fast / 2
