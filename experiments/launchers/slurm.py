@@ -7,6 +7,7 @@ go on from where it was. What the jobs print lies in the folder given.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ GENERIC = ("name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node")  #
 DEFAULTS: dict[str, Any] = {"name": "worldmodel", "timeout_min": 24 * 60, "cpus_per_task": 1}
 REQUEUES = 100  # at most, of a job that runs out of time
 POLL = 1  # seconds; a look at a file, `sacct` is asked once a minute
+PATIENCE = 10  # looks until a process that was told to end is told again; submitit's takes a second to end its own
 
 
 class Slurm:
@@ -56,13 +58,19 @@ class Slurm:
         finally:
             for job in jobs:
                 if not job.done():
-                    job.cancel(check=False)
-                    self._wait(job)
+                    self._end(job)
 
-    def _wait(self, job: Any) -> None:
-        """For the end of a process of ours; Slurm's own take up to a minute to be seen, and their runs are locked."""
-        if self._executor.cluster == "local":
-            job.wait()
+    def _end(self, job: Any) -> None:
+        """A process of ours is waited for, and told again: Python loses an interrupt that comes while it still imports.
+        The end of Slurm's own takes up to a minute to be seen, and their runs are locked.
+        """
+        job.cancel(check=False)
+        looks = 0
+        while self._executor.cluster == "local" and not job.done():
+            time.sleep(POLL)
+            looks += 1
+            if looks % PATIENCE == 0:
+                job.cancel(check=False)
 
 
 def fetch(job: Any) -> Any:
