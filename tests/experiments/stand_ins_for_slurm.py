@@ -12,7 +12,8 @@ for task in range(int(array[1]) + 1) if array else [None]:
     if task is not None:
         place |= dict(SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID=str(task))
     quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    subprocess.Popen(["/bin/sh", sys.argv[1]], env=os.environ | place, start_new_session=True, **quiet)
+    # not the file, as Slurm keeps a copy of its own: submitit moves it as soon as it has the number
+    subprocess.Popen(["/bin/sh", "-c", script], env=os.environ | place, start_new_session=True, **quiet)
 print("Submitted batch job 7")
 """
 
