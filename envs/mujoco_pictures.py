@@ -30,7 +30,7 @@ def resolve(render: str | None) -> Render:
 
     ``default``: MuJoCo's renderer as it is; ``smooth``: without shadows and reflections, some 15 times as fast in
     software; ``fast``: without anti-aliasing either, some 30 times; ``rays``: `envs.raycast`, without anti-aliasing.
-    Where edges are not smooth, a thin thing's place is known half as exactly (docs/log.md). Pictures of the four are
+    Where edges are not smooth, a thin thing's place is known less exactly (docs/log.md). Pictures of the four are
     not to be mixed. Raises ValueError for other names, and for renderers that cannot be had here.
     """
     if render is None:
