@@ -23,7 +23,7 @@ from experiments import environment, provenance, run_folder
 from experiments.errors import UserError
 from experiments.locally_linear.transitions import scattered
 from experiments.planner_choice import choose
-from experiments.planning import make_planner
+from experiments.planning import make_planner, policies_for
 from experiments.seeds import torch_generator, training_seed
 from experiments.shards import processes as process_pool
 from planners.episode import Progress, run_episode
@@ -156,7 +156,9 @@ def player(what: Collecting) -> Play:
             "Give another --size or another run."
         )
     planner = choose(name, config.planner) if name else config.planner
-    return batches(what, model, lambda generator: make_planner(planner, model, LearnedReward(model), generator))
+    learned = policies_for(planner.name, Path(run), config, model.sizes, torch.device("cpu"))
+    objective = LearnedReward(model)
+    return batches(what, model, lambda generator: make_planner(planner, model, objective, generator, learned))
 
 
 def transitions(what: Collecting) -> Play:

@@ -19,6 +19,7 @@ from experiments.planning import discount_of, require_name
 from experiments.policies import Policies
 from experiments.presets import preset
 from tests.experiments.conftest import TINY
+from worldmodel.data_folder import open_folder
 
 SMALL = ["--hidden", "16", "--horizon", "3", "--starts", "8", "--beliefs", "60"]
 
@@ -40,6 +41,13 @@ def evaluated(run: Path, planner: str) -> int:
 @pytest.mark.parametrize("planner", ["actor", "distilled", "cem+value", "icem+policy", "mppi+policy+value"])
 def test_learned_planners_are_evaluated_by_name(learned: Path, planner: str) -> None:
     assert evaluated(learned, planner) == 0
+
+
+@pytest.mark.parametrize("planner", ["actor", "distilled", "cem+value:candidates=8,iterations=1,elites=2,horizon=3"])
+def test_learned_planners_collect_data(learned: Path, tmp_path: Path, planner: str) -> None:
+    size = ["--size", "32", "--episodes", "2", "--out", str(tmp_path / "data")]
+    assert main(["collect", "pendulum", "--policy", f"{learned}:{planner}", *size]) == 0
+    assert open_folder(tmp_path / "data").episodes == 2
 
 
 def test_learned_planners_are_compared_with_the_others(learned: Path, capsys: pytest.CaptureFixture[str]) -> None:
