@@ -75,6 +75,7 @@ def check_actor(config: ActorConfig) -> None:
     for name in ("discount", "follow"):
         require(0 < getattr(config, name) <= 1, f"actor.{name}", "in (0, 1]", getattr(config, name))
     require(0 <= config.mixing <= 1, "actor.mixing", "in [0, 1]", config.mixing)
+    require(0 <= config.dropout < 1, "actor.dropout", "in [0, 1)", config.dropout)
     require(config.entropy >= 0, "actor.entropy", "at least 0", config.entropy)
     require(config.turn >= 0, "actor.turn", "at least 0", config.turn)
 

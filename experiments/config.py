@@ -73,6 +73,8 @@ class ActorConfig:
     """Largest gradient norm, of each."""
     target_entropy: float = -1.0
     """In nats per action dimension (slac)."""
+    dropout: float = 0.0
+    """Share of the critics' hidden units that an update leaves out, so that they know fewer latents by heart (slac)."""
     collector: Literal["policy", "planner"] = "planner"
     """Who collects: the actor itself, sampled, or the planner of --collect, which may be one that knows the actor, e.g.
     --collect.name icem+policy+value."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,17 @@ from worldmodel.networks import normed_mlp
 FIRST_TEMPERATURE = 0.1
 
 
+class Dropout(NamedTuple):
+    """A share of the hidden units is left out, drawn anew for every row, with the generator's numbers."""
+
+    share: float
+    generator: torch.Generator
+
+    def __call__(self, x: Tensor) -> Tensor:
+        kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= self.share
+        return x * kept / (1 - self.share)
+
+
 class TwinCritic(nn.Module):
     """Two perceptrons from ``State [..., latent]`` and action ``[..., action]`` to the value ``[...]`` of both."""
 
@@ -23,14 +35,24 @@ class TwinCritic(nn.Module):
         super().__init__()
         self.nets = nn.ModuleList(normed_mlp(latent + action, hidden, 1) for _ in range(2))
 
-    def forward(self, state: State, action: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, state: State, action: Tensor, dropout: Dropout | None = None) -> tuple[Tensor, Tensor]:
+        """dropout: of what each hidden layer gives, before it is normed (Hiraoka 2022); none where values are used."""
         seen = torch.cat([state.vector, action], -1)
-        one, other = (net(seen).squeeze(-1) for net in self.nets)
+        one, other = (through(net, seen, dropout).squeeze(-1) for net in self.nets)
         return one, other
 
-    def least(self, state: State, action: Tensor) -> Tensor:
+    def least(self, state: State, action: Tensor, dropout: Dropout | None = None) -> Tensor:
         """The lower of the two: a critic that errs upwards is not believed (Fujimoto 2018)."""
-        return torch.minimum(*self(state, action))
+        return torch.minimum(*self(state, action, dropout))
+
+
+def through(net: nn.Sequential, x: Tensor, dropout: Dropout | None) -> Tensor:
+    """``net(x)``, with dropout after all linear layers but the last."""
+    if dropout is None:
+        return net(x)
+    for layer in net[:-1]:
+        x = dropout(layer(x)) if isinstance(layer, nn.Linear) else layer(x)
+    return net[-1](x)
 
 
 class SoftActorCritic(nn.Module):

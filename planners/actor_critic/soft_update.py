@@ -8,7 +8,7 @@
 carry: the discount, and nothing after an end. r and carry may span several steps (`filtered_episodes`).
 
 SLAC's critic sees the latent and its actor features of the history; here both see the filtered latent, which is what
-planners are given.
+planners are given. With dropout in all critics (Hiraoka 2022) they know fewer latents by heart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from planners.actor_critic.critic import follow
-from planners.actor_critic.soft_agent import SoftActorCritic
+from planners.actor_critic.soft_agent import Dropout, SoftActorCritic
 from planners.actor_critic.update import gradient, require_finite
 from worldmodel.interface import State
 
@@ -41,12 +41,13 @@ class Transitions(NamedTuple):
 class SoftSettings(NamedTuple):
     """follow: how far the slow critics move per update. clip: largest gradient norm of each part.
 
-    target_entropy: of the policy, in nats per action dimension.
+    target_entropy: of the policy, in nats per action dimension. dropout: share of the critics' hidden units left out.
     """
 
     follow: float = 0.01
     clip: float = 100.0
     target_entropy: float = -1.0
+    dropout: float = 0.0
 
 
 class SoftOptimizers(NamedTuple):
@@ -81,13 +82,14 @@ def soft_update(
     """
     noise = torch.randn(2, *steps.action.shape, generator=generator, device=generator.device).to(steps.action)
     temperature = agent.log_temperature.detach().exp()
-    target = value_target(agent, steps, noise[0], temperature)
-    values = agent.critic(steps.before, steps.action)
+    dropout = Dropout(settings.dropout, generator) if settings.dropout else None
+    target = value_target(agent, steps, noise[0], temperature, dropout)
+    values = agent.critic(steps.before, steps.action, dropout)
     critic_loss = sum((functional.mse_loss(value, target) for value in values), start=target.new_zeros(()))
     policy = agent.actor(steps.before)
     action, raw = policy.sample(noise[1])
     log_prob = policy.log_prob(raw)
-    actor_loss = (temperature * log_prob - agent.critic.least(steps.before, action)).mean()
+    actor_loss = (temperature * log_prob - agent.critic.least(steps.before, action, dropout)).mean()
     surprise = log_prob.detach().mean() + settings.target_entropy * steps.action.shape[-1]
     norms = {
         "critic_gradient_norm": gradient(critic_loss, agent.critic, settings.clip),
@@ -105,9 +107,11 @@ def soft_update(
 
 
 @torch.no_grad()
-def value_target(agent: SoftActorCritic, steps: Transitions, noise: Tensor, temperature: Tensor) -> Tensor:
+def value_target(
+    agent: SoftActorCritic, steps: Transitions, noise: Tensor, temperature: Tensor, dropout: Dropout | None = None
+) -> Tensor:
     """y of every step, ``[batch]``."""
     policy = agent.actor(steps.after)
     action, raw = policy.sample(noise)
-    soft = agent.slow.least(steps.after, action) - temperature * policy.log_prob(raw)
+    soft = agent.slow.least(steps.after, action, dropout) - temperature * policy.log_prob(raw)
     return steps.reward + steps.carry * soft

@@ -28,7 +28,7 @@ SEARCH = ["--collect.name", "icem+policy+value", "--collect.candidates", "12"]
 SEARCH += ["--planner.name", "icem+policy+value", "--planner.candidates", "12"]
 AGENT = ["--agent", "slac", "--afresh", "--actor.turn", "1", "--actor.first-lesson", "6", "--actor.lesson", "3"]
 AGENT += ["--actor.last-lesson", "7"]
-TURNS = [*TINY, *AGENT, *SEARCH, "--actor.steps", "3"]
+TURNS = [*TINY, *AGENT, *SEARCH, "--actor.steps", "3", "--actor.dropout", "0.2"]
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +144,7 @@ def test_filtered_episodes_are_what_the_filter_says_row_by_row(run: Path) -> Non
         ([*AGENT, "--actor.turn", "3", "--episodes", "4"], "must divide --episodes"),
         (["--agent", "slac", "--actor.steps", "3"], "for an agent that learns in turns"),
         ([*AGENT, "--actor.lesson", "0"], "--actor.lesson must be at least 1"),
+        ([*AGENT, "--actor.dropout", "1"], "--actor.dropout must be in [0, 1)"),
         ([*AGENT, "--actor.turn", "-1"], "--actor.turn must be at least 0"),
     ],
 )

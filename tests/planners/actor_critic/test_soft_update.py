@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from planners.actor_critic.soft_agent import SoftActorCritic
+from planners.actor_critic.soft_agent import Dropout, SoftActorCritic
 from planners.actor_critic.soft_update import (
     SoftOptimizers,
     SoftSettings,
@@ -81,6 +81,44 @@ def test_the_value_is_the_lower_of_both_slow_critics_at_the_mode() -> None:
     state = states(5, generator)
     one, other = agent.slow(state, agent.actor(state).mode)
     torch.testing.assert_close(agent.value(state), torch.minimum(one, other))
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_mean() -> None:
+    dropped = Dropout(0.25, torch.Generator().manual_seed(0))(torch.ones(200, 100))
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
+    torch.testing.assert_close(dropped.unique(), torch.tensor([0.0, 1 / 0.75]))
+
+
+def test_dropout_is_in_hidden_layers_alone_another_in_every_row_and_follows_the_generator() -> None:
+    (agent, _), generator = agent_of(), torch.Generator().manual_seed(0)
+    state, action = states(1, generator), torch.zeros(1, 1)
+    many, actions = state.map(lambda x: x.expand(500, -1)), action.expand(500, -1)
+    one, again = (agent.critic.least(many, actions, Dropout(0.3, torch.Generator().manual_seed(1))) for _ in range(2))
+    assert torch.equal(one, again)
+    assert len(one.unique()) > 400
+    with torch.no_grad():
+        for net in agent.critic.nets:
+            assert isinstance(net[0], torch.nn.Linear)
+            net[0].weight.zero_()  # then a layer gives nothing that could be left out
+            net[0].bias.zero_()
+    same = agent.critic.least(many, actions, Dropout(0.3, generator))
+    torch.testing.assert_close(same, agent.critic.least(many, actions))
+
+
+def test_critics_learn_under_dropout_from_targets_under_dropout() -> None:
+    """The mean over many draws is not the value without, but near it; and an update takes its share of numbers."""
+    (agent, optimizers), generator = agent_of(), torch.Generator().manual_seed(0)
+    steps = bandit(2000, generator)._replace(carry=torch.ones(2000))
+    noise = torch.zeros(2000, 1)
+    whole = value_target(agent, steps, noise, torch.tensor(0.0))
+    some = value_target(agent, steps, noise, torch.tensor(0.0), Dropout(0.1, generator))
+    assert not torch.equal(some, whole)
+    assert (some - whole).mean().abs() < 0.1 * whole.std()
+    settings = SoftSettings(target_entropy=-0.5, dropout=0.1)
+    for _ in range(600):
+        soft_update(agent, optimizers, bandit(48, generator), generator, settings)
+    mode = agent.actor(states(50, generator)).mode
+    torch.testing.assert_close(mode, torch.full_like(mode, BEST), atol=0.2, rtol=0)  # what is left out blurs the values
 
 
 def test_what_is_not_finite_changes_nothing_and_is_said() -> None:
