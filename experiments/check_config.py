@@ -27,6 +27,12 @@ def check(config: TrainConfig) -> None:
             "--afresh is for runs that collect between one model and the next; with --data nothing is collected, and "
             "any new run begins with new weights. Leave it out."
         )
+    require(config.last_updates >= 0, "last_updates", "at least 0", config.last_updates)
+    if config.last_updates and not config.afresh:
+        raise UserError(
+            f"--last-updates is for runs whose last round begins afresh; {config.last_updates} came without --afresh. "
+            "Leave it out, or give --afresh too."
+        )
     check_actor(config.actor)
     check_turns(config)
     check_size(form, config)

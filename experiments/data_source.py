@@ -47,7 +47,7 @@ def offline(config: TrainConfig, path: Path, env: str | None) -> TrainConfig:
             f"Data and configuration must be of the same environment; {path} is of {of} ({source.action} action "
             f"dimensions), the configuration for {env or config.env}. Give --env {of}, or a preset for it."
         )
-    return replace(config, data=source, env=of or env or NO_ENV, afresh=False)  # which is between episodes
+    return replace(config, data=source, env=of or env or NO_ENV, afresh=False, last_updates=0)  # between episodes
 
 
 def same_environment(of: str, said: str | None, usual: str) -> bool:

@@ -8,15 +8,17 @@ from torch.optim import Optimizer
 
 from experiments.config import TrainConfig
 
-LEAST_SHARE = 1 / 3  # of the updates of the last round that begins afresh
+LEAST_SHARE = 1 / 3  # of the updates of a round that begins afresh with all episodes
 
 
 def round_updates(config: TrainConfig, number: int) -> int:
     """Updates of round ``number``, from 0; where it begins afresh in proportion to the episodes there are by then, but
-    no fewer than a third of the last round's.
+    no fewer than a third of ``config.updates``, and the last round may have a number of its own.
     """
     if not config.afresh:
         return config.updates
+    if config.last_updates and number == config.rounds - 1:
+        return config.last_updates
     episodes, last = (config.seed_episodes + played * config.episodes for played in (number, config.rounds - 1))
     return max(1, round(config.updates * max(LEAST_SHARE, episodes / last)))
 

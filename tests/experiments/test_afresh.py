@@ -32,6 +32,8 @@ def test_updates_are_in_proportion_to_the_episodes_but_at_least_a_third_and_the_
     assert updates_before(config, 6) == 6456
     assert updates_before(replace(config, afresh=False), 6) == 6 * 1800
     assert round_updates(replace(config, updates=1), 0) == 1
+    longer = replace(config, last_updates=5000)
+    assert [round_updates(longer, number) for number in range(6)] == [600, 600, 828, 1152, 1476, 5000]
 
 
 class Seen(NamedTuple):
@@ -85,6 +87,26 @@ def test_a_stopped_run_goes_on_to_the_bit(
     assert "continues after update 7 of 21" in said.out
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--last-updates", "5"], "--last-updates is for runs whose last round begins afresh; 5 came"),
+        (["--afresh", "--last-updates", "-1"], "--last-updates must be at least 0"),
+    ],
+)
+def test_a_number_of_its_own_is_for_a_last_round_that_begins_afresh(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TINY, *words, "--out", str(tmp_path / "run")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_last_round_may_be_longer(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main([*AFRESH, "--last-updates", "11", "--out", str(run)]) == 0
+    assert load_progress(newest(run / "checkpoint"))["updates"] == 3 + 4 + 6 + 11
+
+
 def test_offline_there_is_nothing_to_begin_afresh(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,7 +121,7 @@ def test_offline_there_is_nothing_to_begin_afresh(
 def test_a_preset_that_begins_afresh_learns_from_data_too(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], afresh=True))
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], afresh=True, last_updates=9))
     data, out = tmp_path / "data", tmp_path / "run"
     assert main(["data", "import", str(tiny_run), "--out", str(data)]) == 0
     assert main(["train", "tiny", "--data", str(data), "--out", str(out)]) == 0
