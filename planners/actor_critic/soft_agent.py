@@ -46,13 +46,14 @@ class TwinCritic(nn.Module):
         return torch.minimum(*self(state, action, dropout))
 
 
-def through(net: nn.Sequential, x: Tensor, dropout: Dropout | None) -> Tensor:
+def through(net: nn.Module, x: Tensor, dropout: Dropout | None) -> Tensor:
     """``net(x)``, with dropout after all linear layers but the last."""
-    if dropout is None:
-        return net(x)
-    for layer in net[:-1]:
-        x = dropout(layer(x)) if isinstance(layer, nn.Linear) else layer(x)
-    return net[-1](x)
+    *hidden, last = net.children()
+    for layer in hidden:
+        x = layer(x)
+        if dropout and isinstance(layer, nn.Linear):
+            x = dropout(x)
+    return last(x)
 
 
 class SoftActorCritic(nn.Module):
