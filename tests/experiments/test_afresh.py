@@ -27,7 +27,7 @@ def no_videos(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_updates_are_in_proportion_to_the_episodes_but_at_least_a_third_and_the_last_round_has_all() -> None:
-    config = replace(PRESETS["dmc"], afresh=True, rounds=6, episodes=18, seed_episodes=10, updates=1800)
+    config = replace(PRESETS["dmc"], rounds=6, episodes=18, seed_episodes=10, updates=1800, last_updates=0)
     assert [round_updates(config, number) for number in range(6)] == [600, 600, 828, 1152, 1476, 1800]
     assert updates_before(config, 6) == 6456
     assert updates_before(replace(config, afresh=False), 6) == 6 * 1800
