@@ -61,7 +61,7 @@ class Cell:
     """task: of the suite, with options as in `envs.named`. frames: control steps seen in training, random ones too.
 
     planner: as `experiments.planner_choice` reads it; None for the preset's iCEM with what an actor proposes and a
-    critic's value. updates: of the last round, those before have fewer (`TrainConfig.afresh`); None for the preset's.
+    critic's value. updates, last_updates: `TrainConfig`'s; None for the preset's.
     """
 
     out: Path
@@ -70,6 +70,7 @@ class Cell:
     frames: int
     planner: str | None = None
     updates: int | None = None
+    last_updates: int | None = None
     episodes: int = 10
 
     @property
@@ -96,7 +97,8 @@ class Cell:
             seed_episodes=seed_episodes,
             rounds=rounds,
             episodes=episodes,
-            updates=self.updates or base.updates,
+            updates=base.updates if self.updates is None else self.updates,
+            last_updates=base.last_updates if self.last_updates is None else self.last_updates,
             paid=domain.paid,
             explore=domain.explore,
             model=model,

@@ -43,7 +43,9 @@ class Arguments:
     """Collects and evaluates, e.g. icem:candidates=48,iterations=3; the preset's iCEM, with proposals and value of a
     soft actor-critic that learns in turns with collecting, if not given."""
     updates: int | None = None
-    """Gradient steps of the last round; those before have fewer, as fewer episodes. The preset's if not given."""
+    """Gradient steps of a round with all episodes; those before have fewer. The preset's if not given."""
+    last_updates: int | None = None
+    """Gradient steps of the last round, whose model is evaluated; 0: --updates too. The preset's if not given."""
     episodes: int = 10
     """To evaluate with, from start states never trained on."""
     out: Path = Path("runs/benchmark-dmc")
@@ -77,7 +79,8 @@ def cells(arguments: Arguments) -> list[Cell]:
             f"A benchmark needs tasks, seeds of at least 0 and episodes of at least 1; {arguments.tasks}, "
             f"{arguments.seeds} and {arguments.episodes} came."
         )
-    numbers = (read_frames(arguments.frames), arguments.planner, arguments.updates, arguments.episodes)
+    updates = (arguments.updates, arguments.last_updates)
+    numbers = (read_frames(arguments.frames), arguments.planner, *updates, arguments.episodes)
     out = arguments.out.absolute()  # a launcher's processes may work in another folder
     found = [Cell(out, task, seed, *numbers) for task in arguments.tasks for seed in arguments.seeds]
     for cell in found:

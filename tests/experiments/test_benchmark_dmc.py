@@ -29,8 +29,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def benchmark(out: Path, *options: str) -> int:
-    asked = ["--tasks", TASK, "--frames", "5k", "--episodes", "2", "--updates", "2", "--out", str(out)]
-    return main(["benchmark", "dmc", *asked, *options])
+    asked = ["--tasks", TASK, "--frames", "5k", "--episodes", "2", "--updates", "2", "--last-updates", "3"]
+    return main(["benchmark", "dmc", *asked, "--out", str(out), *options])
 
 
 def test_frames_are_counted_with_the_action_repeat_and_the_random_ones(
@@ -41,6 +41,7 @@ def test_frames_are_counted_with_the_action_repeat_and_the_random_ones(
     found = json.loads(file.read_text())
     stored = Replay.open(tmp_path / file.stem / "replay").count("train")
     assert found["frames"] == 1000 * stored == 5000
+    assert found["updates"] == 1 + 1 + 2 + 3
     assert [frames for frames, _ in found["curve"]] == [3000, 4000, 5000]
     assert found["config"]["model"]["reward_std"] == pytest.approx(5.0)
     assert len(found["returns"]) == len(found["actor"]["returns"]) == 2
@@ -142,6 +143,8 @@ def test_a_cell_is_played_by_one_process_at_a_time(small: None, tmp_path: Path) 
         (["dmc", "--frames", "many"], "100k or 1M; many came"),
         (["dmc", "--frames", "1k"], "at least 2000"),
         (["dmc", "--tasks", "cartpole-swing"], "did you mean 'cartpole-swingup'"),
+        (["dmc", "--updates", "0"], "--updates must be at least 1"),
+        (["dmc", "--last-updates", "-1"], "--last-updates must be at least 0"),
         (["dmc", "--planner", "cme"], "Did you mean 'cem'?"),
         (["dcm"], "Did you mean 'dmc'?"),
     ],
@@ -170,7 +173,10 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     assert (quick.collect.colour, slow.collect.colour) == (2.5, 0.25)
     assert slow.model.reward_std == pytest.approx(4 * quick.model.reward_std)
     assert (quick.paid, slow.paid) == (0.5, 0)
+    longer = Cell(tmp_path, "cup-catch", 0, 100_000, updates=300, last_updates=700).config
+    assert (longer.updates, longer.last_updates) == (300, 700)
     cup = Cell(tmp_path, "cup-catch", 0, 100_000).config
+    assert (cup.updates, cup.last_updates) == (PRESETS["dmc"].updates, PRESETS["dmc"].last_updates)
     assert (cup.model.likelihood, cup.model.image_std, cup.explore) == ("own-units", 0.35, 0.3)
     assert (slow.model.likelihood, slow.explore) == ("gaussian", 0)
     assert slow.collect.name == slow.planner.name == "icem+policy+value"
