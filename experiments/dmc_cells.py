@@ -39,6 +39,7 @@ class Domain:
 
     colour: of iCEM's noise (Pinneri 2020, table S4). horizon: of iCEM that a value follows. paid, explore:
     `TrainConfig`'s. own_units: whether pixels are in units of their own deviation, with a deviation of 0.35 of these.
+    dropout: `ActorConfig`'s; it blurs values, which a ball can do with and a pole near upright cannot (docs/log.md).
     """
 
     colour: float = 2.5
@@ -46,13 +47,16 @@ class Domain:
     paid: float = 0.0
     explore: float = 0.0
     own_units: bool = False
+    dropout: float = 0.0
 
 
 DOMAINS = {
     "cartpole": Domain(colour=0.25),
     "cheetah": Domain(colour=0.25),
     "finger": Domain(paid=0.5),  # random actions are seldom paid
-    "ball_in_cup": Domain(horizon=4, paid=0.5, explore=0.3, own_units=True),  # false hopes, and the ball is small
+    "ball_in_cup": Domain(  # false hopes, and the ball is small
+        horizon=4, paid=0.5, explore=0.3, own_units=True, dropout=0.1
+    ),
 }
 
 
@@ -103,7 +107,7 @@ class Cell:
             explore=domain.explore,
             model=model,
             agent="slac" if learned else "planner",
-            actor=replace(base.actor, turn=(2 if episodes % 2 == 0 else 1) if learned else 0),
+            actor=replace(base.actor, dropout=domain.dropout, turn=(2 if episodes % 2 == 0 else 1) if learned else 0),
             collect=collect,
             planner=planner,
         )

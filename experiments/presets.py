@@ -39,7 +39,7 @@ PRESETS = {
         ),
         collect=PlannerConfig("icem", 16, candidates=48, iterations=3, elites=8, colour=0.25),
         planner=PlannerConfig("icem", 16, candidates=64, iterations=4, elites=8, colour=0.25),
-        actor=ActorConfig(starts=256, discount=0.99, follow=0.02, dropout=0.1),  # for --agent slac
+        actor=ActorConfig(starts=256, discount=0.99, follow=0.02),  # for --agent slac
     ),
     "tiny": TrainConfig(  # learns nothing; shows in seconds that everything runs
         env="pendulum",
