@@ -6,9 +6,12 @@ go on from where it was. What the jobs print lies in the folder given.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic
@@ -50,7 +53,8 @@ class Slurm:
     def run(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Done[Item, Result]:
         from submitit.helpers import as_completed
 
-        jobs = self._executor.map_array(Requeued(work), items) if items else []
+        with interruptible():
+            jobs = self._executor.map_array(Requeued(work), items) if items else []
         item_of = {job.job_id: item for job, item in zip(jobs, items, strict=True)}
         try:
             for job in as_completed(jobs, poll_frequency=POLL):
@@ -61,8 +65,8 @@ class Slurm:
                     self._end(job)
 
     def _end(self, job: Any) -> None:
-        """A process of ours is waited for, and told again: Python loses an interrupt that comes while it still imports.
-        The end of Slurm's own takes up to a minute to be seen, and their runs are locked.
+        """A process of ours is waited for, and told again should it not have heard. The end of Slurm's own takes up to
+        a minute to be seen, and their runs are locked.
         """
         job.cancel(check=False)
         looks = 0
@@ -71,6 +75,23 @@ class Slurm:
             looks += 1
             if looks % PATIENCE == 0:
                 job.cancel(check=False)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Processes started within can be interrupted, as their end needs, where this one ignores it and they would too: a
+    shell's background jobs do. Whatever is handled here is not inherited, only what is ignored. Signals are the main
+    thread's to set.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def fetch(job: Any) -> Any:

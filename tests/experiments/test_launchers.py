@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -87,8 +88,10 @@ def test_a_job_that_slurm_ends_too_early_is_done_again(tmp_path: Path) -> None:
 
 
 @SUBMITIT
-def test_a_process_that_has_lost_its_interrupt_is_sent_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class StillImports:
+def test_a_process_that_has_not_heard_its_interrupt_is_sent_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class HardOfHearing:
         interrupts = 0
 
         def cancel(self, check: bool) -> None:
@@ -98,18 +101,26 @@ def test_a_process_that_has_lost_its_interrupt_is_sent_another(tmp_path: Path, m
             return self.interrupts == 2
 
     monkeypatch.setattr(slurm, "POLL", 0)
-    launcher, job = choose("slurm:cluster=local", None, tmp_path / "jobs"), StillImports()
+    launcher, job = choose("slurm:cluster=local", None, tmp_path / "jobs"), HardOfHearing()
     assert isinstance(launcher, slurm.Slurm)
     launcher._end(job)
     assert job.interrupts == 2
 
 
 @pytest.mark.parametrize(("text", "processes"), LAUNCHERS[1:])
-def test_what_still_runs_ends_with_the_iterator(text: str, processes: int | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "interrupts-ignored"])  # as of a shell's background job
+def test_what_still_runs_ends_with_the_iterator(
+    text: str, processes: int | None, ignored: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    usual = signal.getsignal(signal.SIGINT)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     launcher = choose(text, processes, tmp_path / "jobs")
     with contextlib.closing(launcher.run(first_alone, [tmp_path] * 3)) as done:
         next(done)
         started = time.monotonic()
+    assert (signal.getsignal(signal.SIGINT) is signal.SIG_IGN) == (ignored or usual is signal.SIG_IGN)
     assert time.monotonic() - started < 150  # those that stay would take twice as long, and a busy machine is slow
 
 
