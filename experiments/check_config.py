@@ -31,7 +31,7 @@ def check(config: TrainConfig) -> None:
     if config.last_updates and not config.afresh:
         raise UserError(
             f"--last-updates is for runs whose last round begins afresh; {config.last_updates} came without --afresh. "
-            "Leave it out, or give --afresh too."
+            "Give --last-updates 0, or --afresh too."
         )
     check_actor(config.actor)
     check_turns(config)
