@@ -140,8 +140,8 @@ class TrainConfig:
     For slow ones (dmc:, gym:, module:Class); the numbers are the same."""
     afresh: bool = False
     """Each round begins with new weights, once its episodes are collected with those of the round before: a model that
-    is fitted again and again knows its first episodes best. --updates is of the last round; those before have fewer,
-    in proportion to the episodes there are by then, but no fewer than a third."""
+    is fitted again and again knows its first episodes best. --updates is of the last round, where --last-updates is not
+    given; those before have fewer, in proportion to the episodes there are by then, but no fewer than a third."""
     last_updates: int = 0
     """Gradient steps of the last round in place of --updates, with --afresh: its model is the one that is kept, and the
     longer it learns, the more exact is its belief. 0: no other number."""

@@ -39,7 +39,7 @@ class Domain:
 
     colour: of iCEM's noise (Pinneri 2020, table S4). horizon: of iCEM that a value follows. paid, explore:
     `TrainConfig`'s. own_units: whether pixels are in units of their own deviation, with a deviation of 0.35 of these.
-    dropout: `ActorConfig`'s; it blurs values, which a ball can do with and a pole near upright cannot (docs/log.md).
+    dropout: `ActorConfig`'s; it helped actors on cup, and harmed them on cartpole and finger (docs/log.md).
     """
 
     colour: float = 2.5
