@@ -23,7 +23,6 @@ GENERIC = ("name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node")  #
 DEFAULTS: dict[str, Any] = {"name": "worldmodel", "timeout_min": 24 * 60, "cpus_per_task": 1}
 REQUEUES = 100  # at most, of a job that runs out of time
 POLL = 1  # seconds; a look at a file, `sacct` is asked once a minute
-PATIENCE = 10  # looks until a process that was told to end is told again; submitit's takes a second to end its own
 
 
 class Slurm:
@@ -65,16 +64,12 @@ class Slurm:
                     self._end(job)
 
     def _end(self, job: Any) -> None:
-        """A process of ours is waited for, and told again should it not have heard. The end of Slurm's own takes up to
-        a minute to be seen, and their runs are locked.
+        """A process of ours is waited for; the end of Slurm's own takes up to a minute to be seen, and their runs are
+        locked.
         """
         job.cancel(check=False)
-        looks = 0
         while self._executor.cluster == "local" and not job.done():
             time.sleep(POLL)
-            looks += 1
-            if looks % PATIENCE == 0:
-                job.cancel(check=False)
 
 
 @contextlib.contextmanager

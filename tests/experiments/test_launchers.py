@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import UserError
-from experiments.launchers import choice, slurm
+from experiments.launchers import choice
 from experiments.launchers.choice import choose
 from experiments.launchers.interface import WorkFailed
 
@@ -85,26 +85,6 @@ def test_jobs_that_are_no_longer_wanted_are_cancelled(tmp_path: Path, monkeypatc
 def test_a_job_that_slurm_ends_too_early_is_done_again(tmp_path: Path) -> None:
     ((_, result),) = choose("slurm:cluster=local", None, tmp_path / "jobs").run(once_too_early, [tmp_path])
     assert result() == "went on"
-
-
-@SUBMITIT
-def test_a_process_that_has_not_heard_its_interrupt_is_sent_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class HardOfHearing:
-        interrupts = 0
-
-        def cancel(self, check: bool) -> None:
-            self.interrupts += 1
-
-        def done(self) -> bool:
-            return self.interrupts == 2
-
-    monkeypatch.setattr(slurm, "POLL", 0)
-    launcher, job = choose("slurm:cluster=local", None, tmp_path / "jobs"), HardOfHearing()
-    assert isinstance(launcher, slurm.Slurm)
-    launcher._end(job)
-    assert job.interrupts == 2
 
 
 @pytest.mark.parametrize(("text", "processes"), LAUNCHERS[1:])
