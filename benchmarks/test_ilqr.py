@@ -98,7 +98,7 @@ def ours(batch: int, iterations: int = ITERATIONS) -> Decide:
 
 
 def theirs(given: str, batch: int, iterations: int = ITERATIONS) -> Decide:
-    peer = pytest.importorskip("mpc.mpc")
+    peer = pytest.importorskip("mpc.mpc", reason="mpc is not installed: pip install --no-deps mpc")
     weights = torch.diag(torch.tensor([1.0] * LATENT + [PENALTY] * ACTION)).expand(HORIZON + 1, batch, -1, -1)
     quadratic = peer.QuadCost(weights.contiguous(), torch.zeros(HORIZON + 1, batch, LATENT + ACTION))
     method = peer.GradMethods.ANALYTIC if given == "jacobians" else peer.GradMethods.AUTO_DIFF

@@ -57,7 +57,7 @@ def ours(kind: str, problem: Problem, setting: Setting) -> Decide:
 
 
 def peer(module: str, package: str, kind: str, problem: Problem, setting: Setting) -> Decide:
-    pytest.importorskip(package)
+    pytest.importorskip(package, reason=f"{package} is not installed; how to is said at the top of this file")
     torch.manual_seed(0)  # the peers draw from the global generator
     return getattr(importlib.import_module(f"peers.{module}"), kind)(problem, setting)
 
