@@ -82,7 +82,8 @@ class Cell:
         """The preset ``dmc``, for this task and so many frames, in as many rounds. Raises UserError."""
         base, name = PRESETS["dmc"], environment.resolve(f"dmc:{self.task}")
         domain = DOMAINS.get(name.removeprefix("dmc:").partition("-")[0], Domain())
-        model = replace(base.model, reward_std=REWARD_STD * int(named_option(name, "repeat")))
+        repeat = int(named_option(name, "repeat"))
+        model = replace(base.model, reward_std=REWARD_STD * repeat)
         if domain.own_units:
             model = replace(model, likelihood="own-units", image_std=0.35)
         seed_episodes, rounds, episodes = schedule(self.frames, base.rounds)
@@ -107,7 +108,12 @@ class Cell:
             explore=domain.explore,
             model=model,
             agent="slac" if learned else "planner",
-            actor=replace(base.actor, dropout=domain.dropout, turn=(2 if episodes % 2 == 0 else 1) if learned else 0),
+            actor=replace(
+                base.actor,
+                dropout=domain.dropout,
+                lesson=max(base.actor.lesson, EPISODE_FRAMES // repeat),  # an update a decision, where they are many
+                turn=(2 if episodes % 2 == 0 else 1) if learned else 0,
+            ),
             collect=collect,
             planner=planner,
         )

@@ -63,9 +63,21 @@ class SoftActorCritic(nn.Module):
         super().__init__()
         self.actor = Actor(latent, action, hidden)
         self.critic = TwinCritic(latent, action, hidden)
+        orthogonal(self)
         self.slow = deepcopy(self.critic).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(FIRST_TEMPERATURE)))
 
     def value(self, state: State) -> Tensor:
         """What the actor's mode is worth in ``state [..., latent]``: ``[...]``, bonuses for later entropy included."""
         return self.slow.least(state, self.actor(state).mode)
+
+
+def orthogonal(agent: nn.Module) -> None:
+    """Orthogonal weights in all linear layers, the last ones too, and no biases (Saxe 2014).
+
+    So an untrained actor does something else in every state, and explores more than noise around nothing would.
+    """
+    for layer in agent.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.orthogonal_(layer.weight)
+            nn.init.zeros_(layer.bias)
