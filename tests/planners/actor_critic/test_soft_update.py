@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from planners.actor_critic.soft_agent import Dropout, SoftActorCritic
 from planners.actor_critic.soft_update import (
@@ -52,6 +53,19 @@ def test_the_temperature_reaches_its_target_entropy_and_the_policy_the_best_acti
     mode = agent.actor(states(50, generator)).mode
     torch.testing.assert_close(mode, torch.full_like(mode, BEST), atol=0.1, rtol=0)
     assert float(found["temperature"]) > 0
+
+
+def test_weights_are_orthogonal_so_that_an_untrained_actor_does_something_else_in_every_state() -> None:
+    (agent, _), generator = agent_of(), torch.Generator().manual_seed(0)
+    layers = [layer for layer in agent.modules() if isinstance(layer, nn.Linear)]
+    assert len(layers) == 10  # two of the actor, of both critics and of their slow copies
+    for layer in layers:
+        wide = layer.weight if layer.out_features <= layer.in_features else layer.weight.T
+        torch.testing.assert_close(wide @ wide.T, torch.eye(len(wide)), atol=1e-5, rtol=0)
+        assert not layer.bias.any()
+    assert float(agent.actor(states(50, generator)).mode.detach().std()) > 0.2
+    for slow, quick in zip(agent.slow.parameters(), agent.critic.parameters(), strict=True):
+        torch.testing.assert_close(slow.data, quick.data, atol=0, rtol=0)
 
 
 def test_targets_by_hand_and_nothing_follows_an_end() -> None:
