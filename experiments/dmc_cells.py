@@ -39,7 +39,8 @@ class Domain:
 
     colour: of iCEM's noise (Pinneri 2020, table S4). horizon: of iCEM that a value follows. paid, explore:
     `TrainConfig`'s. own_units: whether pixels are in units of their own deviation, with a deviation of 0.35 of these.
-    dropout: `ActorConfig`'s; it helped actors on cup, and harmed them on cartpole and finger (docs/log.md).
+    dropout, orthogonal: `ActorConfig`'s; dropout helped actors on cup, and harmed them on cartpole and finger, where
+    orthogonal weights helped; on cartpole those harmed (docs/log.md).
     """
 
     colour: float = 2.5
@@ -48,10 +49,11 @@ class Domain:
     explore: float = 0.0
     own_units: bool = False
     dropout: float = 0.0
+    orthogonal: bool = True
 
 
 DOMAINS = {
-    "cartpole": Domain(colour=0.25),
+    "cartpole": Domain(colour=0.25, orthogonal=False),
     "cheetah": Domain(colour=0.25),
     "finger": Domain(paid=0.5),  # random actions are seldom paid
     "ball_in_cup": Domain(  # false hopes, and the ball is small
@@ -111,6 +113,7 @@ class Cell:
             actor=replace(
                 base.actor,
                 dropout=domain.dropout,
+                orthogonal=domain.orthogonal,
                 lesson=max(base.actor.lesson, EPISODE_FRAMES // repeat),  # an update a decision, where they are many
                 turn=(2 if episodes % 2 == 0 else 1) if learned else 0,
             ),

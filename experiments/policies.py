@@ -51,7 +51,7 @@ def build_agent(config: ActorConfig, sizes: Sizes, kind: str = "actor-critic") -
         return ActorCritic(sizes.latent, sizes.action, hidden, discrete=sizes.discrete)
     if sizes.discrete:
         raise UserError("--agent slac is for continuous actions; this environment's are discrete. Take actor-critic.")
-    return SoftActorCritic(sizes.latent, sizes.action, hidden)
+    return SoftActorCritic(sizes.latent, sizes.action, hidden, config.orthogonal)
 
 
 def policies_of(agent: Agent, config: ActorConfig) -> Policies:

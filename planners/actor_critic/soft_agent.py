@@ -57,13 +57,19 @@ def through(net: nn.Module, x: Tensor, dropout: Dropout | None) -> Tensor:
 
 
 class SoftActorCritic(nn.Module):
-    """For latents of width ``latent`` and continuous actions; hidden: widths of the layers of all perceptrons."""
+    """For latents of width ``latent`` and continuous actions; hidden: widths of the layers of all perceptrons.
 
-    def __init__(self, latent: int, action: int, hidden: Sequence[int]):
+    orthogonal: whether weights are, the last layers' too, and biases zero (Saxe 2014): an untrained actor then does
+    something else in every state, and so explores more than noise around nothing does. Else they are PyTorch's, and
+    the actor's last ones zero.
+    """
+
+    def __init__(self, latent: int, action: int, hidden: Sequence[int], orthogonal: bool = True):
         super().__init__()
         self.actor = Actor(latent, action, hidden)
         self.critic = TwinCritic(latent, action, hidden)
-        orthogonal(self)
+        if orthogonal:
+            orthogonal_weights(self)
         self.slow = deepcopy(self.critic).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(FIRST_TEMPERATURE)))
 
@@ -72,11 +78,7 @@ class SoftActorCritic(nn.Module):
         return self.slow.least(state, self.actor(state).mode)
 
 
-def orthogonal(agent: nn.Module) -> None:
-    """Orthogonal weights in all linear layers, the last ones too, and no biases (Saxe 2014).
-
-    So an untrained actor does something else in every state, and explores more than noise around nothing would.
-    """
+def orthogonal_weights(agent: nn.Module) -> None:
     for layer in agent.modules():
         if isinstance(layer, nn.Linear):
             nn.init.orthogonal_(layer.weight)

@@ -180,6 +180,7 @@ def test_settings_follow_the_task(tmp_path: Path) -> None:
     assert (cup.model.likelihood, cup.model.image_std, cup.explore) == ("own-units", 0.35, 0.3)
     assert (slow.model.likelihood, slow.explore) == ("gaussian", 0)
     assert (cup.actor.dropout, slow.actor.dropout) == (0.1, 0)
+    assert [one.actor.orthogonal for one in (quick, cup, slow)] == [True, True, False]
     assert [one.actor.lesson for one in (quick, cup, slow)] == [500, 250, 250]  # decisions, or the preset's 250
     assert slow.collect.name == slow.planner.name == "icem+policy+value"
     learned = {"agent": slow.agent, "actor": slow.actor, "collect": slow.collect, "planner": slow.planner}

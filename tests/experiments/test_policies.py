@@ -164,6 +164,20 @@ def test_a_critics_discount_is_its_planners_unless_another_is_given() -> None:
     assert discount_of(PlannerConfig("icem+policy"), known) == 1.0
 
 
+def test_how_weights_begin_is_an_option(tiny_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    most = []
+    for asked in ("--orthogonal", "--no-orthogonal"):
+        options = ["--agent", "slac", "--updates", "1", "--hidden", "8", "--starts", "16", "--learning-rate", "1e-6"]
+        assert main(["imagine", str(run), *options, asked]) == 0
+        config, model = run_folder.load_model(run, torch.device("cpu"))
+        actor = policies.load(run, config, model.sizes, torch.device("cpu")).actor
+        assert actor is not None
+        most.append(float(actor.net[-1].weight.detach().abs().max()))
+    assert most[0] > 0.1
+    assert most[1] < 1e-5
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -68,6 +68,12 @@ def test_weights_are_orthogonal_so_that_an_untrained_actor_does_something_else_i
         torch.testing.assert_close(slow.data, quick.data, atol=0, rtol=0)
 
 
+def test_with_torchs_weights_an_untrained_actor_does_nothing_anywhere() -> None:
+    agent = SoftActorCritic(2, 1, [32], orthogonal=False)
+    assert not agent.actor(states(50, torch.Generator().manual_seed(0))).mode.any()
+    assert agent.critic.nets[0][0].bias.any()
+
+
 def test_targets_by_hand_and_nothing_follows_an_end() -> None:
     (agent, _), generator = agent_of(), torch.Generator().manual_seed(0)
     steps = bandit(4, generator)._replace(carry=torch.tensor([0.0, 0.9, 0.0, 0.9]))
