@@ -60,8 +60,7 @@ class SoftActorCritic(nn.Module):
     """For latents of width ``latent`` and continuous actions; hidden: widths of the layers of all perceptrons.
 
     orthogonal: whether weights are, the last layers' too, and biases zero (Saxe 2014): an untrained actor then does
-    something else in every state, and so explores more than noise around nothing does. Else they are PyTorch's, and
-    the actor's last ones zero.
+    something else in every state. Else they are PyTorch's, and the actor's last ones zero.
     """
 
     def __init__(self, latent: int, action: int, hidden: Sequence[int], orthogonal: bool = True):
