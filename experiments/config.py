@@ -77,7 +77,7 @@ class ActorConfig:
     """Share of the critics' hidden units that an update leaves out, so that they know fewer latents by heart (slac)."""
     orthogonal: bool = True
     """Begin with orthogonal weights in all layers; else with PyTorch's, and an actor that does the same in every state
-    (slac). The finger's agents did better with them, the cartpole's worse."""
+    (slac). On finger's true state they did better, in cartpole's models worse."""
     collector: Literal["policy", "planner"] = "planner"
     """Who collects: the actor itself, sampled, or the planner of --collect, which may be one that knows the actor, e.g.
     --collect.name icem+policy+value."""

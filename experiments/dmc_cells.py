@@ -40,7 +40,7 @@ class Domain:
     colour: of iCEM's noise (Pinneri 2020, table S4). horizon: of iCEM that a value follows. paid, explore:
     `TrainConfig`'s. own_units: whether pixels are in units of their own deviation, with a deviation of 0.35 of these.
     dropout, orthogonal: `ActorConfig`'s. Dropout helped actors on cup, and harmed on cartpole and finger; orthogonal
-    weights helped on finger and harmed on cartpole (docs/log.md).
+    weights helped on finger's true state and harmed in cartpole's models (docs/log.md).
     """
 
     colour: float = 2.5
